@@ -1,0 +1,1 @@
+"""The service descriptions of tomobeam and what renders them."""

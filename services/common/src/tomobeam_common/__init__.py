@@ -1,0 +1,1 @@
+"""What every tomobeam service needs to run: settings, logs, health, a Tiled client."""

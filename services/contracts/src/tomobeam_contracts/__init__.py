@@ -1,0 +1,1 @@
+"""What passes between the services of tomobeam."""

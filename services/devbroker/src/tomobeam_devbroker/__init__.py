@@ -1,0 +1,1 @@
+"""An embedded STOMP broker for one machine, durable in SQLite."""

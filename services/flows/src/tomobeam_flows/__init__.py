@@ -1,0 +1,1 @@
+"""The Prefect worker type that launches ML jobs, and the parent flow."""

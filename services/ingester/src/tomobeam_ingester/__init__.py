@@ -1,0 +1,1 @@
+"""Hears that a scan is ready and registers its stack in Tiled."""

@@ -1,0 +1,1 @@
+"""Reconstructs projections into an image stack and says that it is ready."""

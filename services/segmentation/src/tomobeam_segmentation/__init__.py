@@ -1,0 +1,1 @@
+"""Trains and runs pixel classifiers on sparse annotations."""

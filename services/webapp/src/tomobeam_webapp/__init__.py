@@ -1,0 +1,1 @@
+"""The page on which scientists mark, train, segment and look."""
