@@ -7,7 +7,7 @@ import json
 import re
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
@@ -17,6 +17,7 @@ from tomobeam_contracts.wire import Wire
 
 METADATA_ROUTE = "/api/v1/metadata/"
 UNLABELLED = -1
+ResultStatus = Literal["running", "complete", "failed"]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+@=-]+")
 
 
@@ -75,6 +76,11 @@ class ResultMetadata(Wire):
     classes: list[MaskClass] | None = None
     image_digest: str | None = Field(None, description="of the container image, if one ran")
     scores: dict[str, float] = Field(default_factory=dict)
+    status: ResultStatus = Field(
+        "complete",
+        description="running while planes are missing, failed if they stay so: do not show those;"
+        " older clients' results carry none and are complete",
+    )
 
 
 def safe_key(name: str) -> str:
@@ -115,6 +121,16 @@ def result_path(uid_save: str) -> str:
 def metadata_uri(tiled_url: str, path: str) -> str:
     """The URI by which clients name a node; `tiled_url` is the site's, without a path."""
     return f"{tiled_url.rstrip('/')}{METADATA_ROUTE}{path.strip('/')}"
+
+
+def server_url(uri: str) -> str:
+    """The site's Tiled URL in a metadata URI; `metadata_uri` with `tree_path` gives it back.
+
+    Raises:
+        ValueError: not a metadata URI.
+    """
+    tree_path(uri)
+    return uri.partition(METADATA_ROUTE)[0]
 
 
 def tree_path(uri: str) -> str:
