@@ -10,6 +10,7 @@ from typing import Any, NoReturn, Self, get_args
 from pydantic import Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
 from tomobeam_contracts.destinations import (
     DEAD_LETTER_QUEUE,
     INGEST_QUEUE,

@@ -90,3 +90,8 @@ def job_label(job: str, when: datetime) -> str:
 def run_tags(task: TaskName, image_path: str) -> list[str]:
     """The tags by which clients find the runs of one image."""
     return [PROJECT_TAG, task, image_path]
+
+
+def progress_key(flow_run_id: object) -> str:
+    """Key of the Prefect artifact (a percentage) that tells how far a run is."""
+    return f"progress-{flow_run_id}"

@@ -1,0 +1,1 @@
+"""The local profile: every service a child of one supervisor, on one machine, without root."""

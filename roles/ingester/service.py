@@ -1,0 +1,28 @@
+"""The ingester: hears that a scan is ready and registers its stack in Tiled."""
+
+from tomobeam_contracts.destinations import BROKER_INGESTER
+from tomobeam_deploy.service import Health, Service
+
+SERVICE = Service(
+    name="ingester",
+    summary="Tiled ingester",
+    argv=("{bin}/tomobeam-ingester", "run"),
+    port="ingester",
+    health=Health("/healthz"),
+    needs=("broker", "tiled"),
+    settings={
+        "TOMOBEAM_BROKER_HOST": "{site.address}",
+        "TOMOBEAM_BROKER_PORT": "{site.ports.broker}",
+        "TOMOBEAM_BROKER_USER": BROKER_INGESTER,
+        "TOMOBEAM_TILED_URL": "{site.tiled_url}",
+        "TOMOBEAM_READABLE_ROOTS": "{readable_roots}",
+        "TOMOBEAM_PATH_MAP": "{path_map}",
+        "TOMOBEAM_INGESTER_PORT": "{port}",
+        "TOMOBEAM_INGESTER_STATE": "{state}",
+    },
+    secrets={
+        "TOMOBEAM_BROKER_PASSWORD": f"broker-{BROKER_INGESTER}",
+        "TOMOBEAM_TILED_API_KEY": "tiled-key-ingester",
+    },
+    writes=("{state}",),
+)

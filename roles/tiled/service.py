@@ -1,0 +1,39 @@
+"""Tiled: serves the file store, and keeps masks and results in a store of its own."""
+
+from tomobeam_deploy.service import Health, Service
+
+KEYS = ("ingester", "webapp", "job", "client", "monitoring")
+
+SERVICE = Service(
+    name="tiled",
+    summary="Tiled data service",
+    argv=(
+        "{bin}/tomobeam-exec",
+        "--secret",
+        "TILED_SECRET_KEY",
+        "--secret",
+        "TILED_ADMIN_PASSWORD",
+        "--",
+        "{bin}/tiled",
+        "serve",
+        "config",
+        "{config}/tiled.yml",
+    ),
+    port="tiled",
+    health=Health("/healthz"),
+    settings={
+        "TOMOBEAM_TILED_AUTHN_URI": "{databases[tiled_authn]}",
+        "TOMOBEAM_TILED_CATALOG_URI": "{databases[tiled_catalog]}",
+    },
+    secrets={
+        "TILED_SECRET_KEY": "tiled-secret-key",
+        "TILED_ADMIN_PASSWORD": "tiled-admin",
+        **{f"TOMOBEAM_TILED_KEY_{name.upper()}": f"tiled-key-{name}" for name in KEYS},
+    },
+    files={"tiled/etc/tomobeam/tiled.yml.j2": "tiled.yml"},
+    writes=("{state}", "{site.data.writable}"),
+    prepare=("{bin}/tomobeam-tiled", "prepare"),
+    provision=("{bin}/tomobeam-tiled", "provision"),
+    provision_settings={"TOMOBEAM_TILED_URL": "{site.tiled_url}"},
+    provision_secrets={"TOMOBEAM_TILED_API_KEY": "tiled-key-ingester"},
+)

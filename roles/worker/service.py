@@ -1,0 +1,33 @@
+"""The Prefect worker: takes flow runs and launches the ML jobs."""
+
+from roles.prefect_server.service import OFFLINE, WORK_POOL
+from tomobeam_deploy.service import Health, Service
+
+SERVICE = Service(
+    name="worker",
+    summary="Prefect worker that launches the ML jobs",
+    argv=("{bin}/tomobeam-flows", "worker"),
+    port="worker",
+    health=Health("/healthz"),
+    needs=("prefect-server", "tiled"),
+    settings={
+        **OFFLINE,
+        "PREFECT_HOME": "{state}/prefect",
+        "TOMOBEAM_PREFECT_API_URL": "{site.prefect_api_url}",
+        "TOMOBEAM_TILED_URL": "{site.tiled_url}",
+        "TOMOBEAM_REGISTRY": "{site.registry}",
+        "TOMOBEAM_MODELS_DIR": "{site.data.models}",
+        "TOMOBEAM_WORK_POOL": WORK_POOL,
+        "TOMOBEAM_WORKER_NAME": "{site.name}-1",
+        "TOMOBEAM_WORKER_STATE": "{state}",
+        "TOMOBEAM_WORKER_PORT": "{port}",
+        "TOMOBEAM_JOB_BIN": "{job_bin}",
+        "TOMOBEAM_FLOW_TYPE": "{site.flow_type}",
+        "TOMOBEAM_HEARTBEAT_EVERY_S": "{site.heartbeat.every_s}",
+    },
+    secrets={
+        "TOMOBEAM_PREFECT_AUTH": "prefect-auth",
+        "TOMOBEAM_TILED_API_KEY": "tiled-key-job",
+    },
+    writes=("{state}", "{site.data.models}"),
+)

@@ -1,0 +1,46 @@
+"""`tomobeam-tiled`: what Tiled needs before and after its start."""
+
+from __future__ import annotations
+
+import asyncio
+
+import typer
+
+from tomobeam_common.settings import SettingsError, TiledSettings, fail
+from tomobeam_common.tiled import TiledClient, TiledError
+from tomobeam_contracts.destinations import MASKS, RECONS, RESULTS
+
+app = typer.Typer(
+    no_args_is_help=True, help=__doc__, add_completion=False, pretty_exceptions_enable=False
+)
+
+
+@app.command()
+def prepare() -> None:
+    """Create the databases and install the partners' keys. May be run again at any time."""
+    from tomobeam_tiled.databases import create_databases, stamp
+    from tomobeam_tiled.keys import install_keys
+    from tomobeam_tiled.settings import KeySettings
+
+    settings = KeySettings.load()
+    for alembic, uri in asyncio.run(create_databases(settings)):
+        stamp(alembic, uri)
+    changed = asyncio.run(install_keys(settings))
+    typer.echo(f"keys installed: {', '.join(changed) or 'none, all were known'}")
+
+
+@app.command()
+def provision() -> None:
+    """Create the top of the tree in a running Tiled. May be run again at any time."""
+    settings = TiledSettings.load()
+    with TiledClient(settings.tiled_url, settings.tiled_api_key) as tiled:
+        for container in (RECONS, MASKS, RESULTS):
+            tiled.ensure_container(container)
+
+
+def main() -> None:
+    """Entry point; a wrong setting or an unwilling Tiled ends with one sentence."""
+    try:
+        app()
+    except (SettingsError, TiledError, ValueError) as error:
+        fail(str(error))
