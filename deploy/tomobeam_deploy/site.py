@@ -48,7 +48,9 @@ class DataRoots(Strict):
     """The data folders, as the storage host sees them."""
 
     filestore: Path = Field(description="what reconstructions write; Tiled only reads it")
-    samples: Path | None = Field(None, description="a second readable root, with the samples")
+    samples: Path | None = Field(
+        default=None, description="a second readable root, with the samples"
+    )
     writable: Path = Field(description="Tiled's own store: masks and results; never on NFS")
     models: Path = Field(description="trained models, shared by the compute hosts")
     state: Path = Field(description="databases and working files of the services")
@@ -77,10 +79,12 @@ class Site(Strict):
     path_map: dict[str, str] = Field(
         default_factory=dict, description="a producer's prefix → the storage host's"
     )
-    flow_type: FlowType = Field(FlowType.PROCESS, description="where a job runs by default")
-    jobs_at_once: int = Field(2, gt=0, description="limit of the work pool")
+    flow_type: FlowType = Field(default=FlowType.PROCESS, description="where a job runs by default")
+    jobs_at_once: int = Field(default=2, gt=0, description="limit of the work pool")
     heartbeat: Heartbeat = Heartbeat()
-    address: str = Field("127.0.0.1", description="on which the services of this host listen")
+    address: str = Field(
+        default="127.0.0.1", description="on which the services of this host listen"
+    )
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:

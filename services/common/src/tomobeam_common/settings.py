@@ -60,8 +60,10 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
 
-    log_format: str = Field("json", pattern="^(json|console)$", description="json or console")
-    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    log_format: str = Field(
+        default="json", pattern="^(json|console)$", description="json or console"
+    )
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @classmethod
     def settings_customise_sources(
@@ -106,11 +108,13 @@ class BrokerSettings(ServiceSettings):
     """Where the STOMP broker is and who we are to it."""
 
     broker_host: str = "127.0.0.1"
-    broker_port: int = Field(61613, gt=0, lt=65536)
-    broker_user: str | None = Field(None, description="absent: anonymous, as older producers are")
+    broker_port: int = Field(default=61613, gt=0, lt=65536)
+    broker_user: str | None = Field(
+        default=None, description="absent: anonymous, as older producers are"
+    )
     broker_password: SecretStr | None = None
-    scan_topic: str = Field(SCAN_TOPIC, description="topic on which scans are announced")
-    ingest_queue: str = Field(INGEST_QUEUE, description="durable queue fed from the topic")
+    scan_topic: str = Field(default=SCAN_TOPIC, description="topic on which scans are announced")
+    ingest_queue: str = Field(default=INGEST_QUEUE, description="durable queue fed from the topic")
     dead_letter_queue: str = DEAD_LETTER_QUEUE
 
 

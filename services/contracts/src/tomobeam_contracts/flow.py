@@ -30,12 +30,12 @@ class FlowIoParameters(Wire):
 
     data_tiled_uri: str
     mask_tiled_uri: str | None = Field(
-        None, description="the <digest> container; at inference: only the annotated slices"
+        default=None, description="the <digest> container; at inference: only the annotated slices"
     )
-    seg_tiled_uri: str | None = Field(None, description="the container /results")
-    uid_save: str | None = Field(None, description="filled by the worker")
+    seg_tiled_uri: str | None = Field(default=None, description="the container /results")
+    uid_save: str | None = Field(default=None, description="filled by the worker")
     uid_retrieve: str | None = Field(
-        None, description="model to use; where empty, the previous step's"
+        default=None, description="model to use; where empty, the previous step's"
     )
     job_name: str | None = None
 
@@ -58,7 +58,7 @@ class Step(Wire):
     """One step of a flow run: newer clients name an algorithm, older ones image and command."""
 
     params: StepParameters
-    model_name: str | None = Field(None, description="an algorithm of the registry")
+    model_name: str | None = Field(default=None, description="an algorithm of the registry")
     task_name: TaskName | None = None
     image_name: str | None = None
     image_tag: str | None = None
@@ -69,7 +69,7 @@ class Step(Wire):
     env_vars: dict[str, str] | None = None
     conda_env_name: str | None = None
     job_name: str | None = None
-    num_nodes: int | None = Field(None, gt=0)
+    num_nodes: int | None = Field(default=None, gt=0)
     partitions: list[str] | str | None = None
     reservations: list[str] | str | None = None
     max_time: str | None = None
@@ -79,7 +79,7 @@ class LaunchParameters(Wire):
     """Parameters of the deployment `Parent flow/launch_parent_flow`, in either form."""
 
     params_list: list[Step] = Field(min_length=1)
-    flow_type: FlowType | None = Field(None, description="where absent, the site's default")
+    flow_type: FlowType | None = Field(default=None, description="where absent, the site's default")
 
 
 def job_label(job: str, when: datetime) -> str:

@@ -36,13 +36,13 @@ class ScanReady(Wire):
         description="a *_processed.nxs, a stack's folder, a TIFF, HDF5 or Zarr, as the producer "
         "sees it; may start with //",
     )
-    status: ScanStatus | None = Field(None, description="absent from most producers")
-    scan: str | None = Field(None, description="the scan's name at the beamline")
-    proposal: str | None = Field(None, description="the proposal or visit")
+    status: ScanStatus | None = Field(default=None, description="absent from most producers")
+    scan: str | None = Field(default=None, description="the scan's name at the beamline")
+    proposal: str | None = Field(default=None, description="the proposal or visit")
     image_count: int | None = Field(
-        None, alias="imageCount", gt=0, description="slices in the finished stack"
+        default=None, alias="imageCount", gt=0, description="slices in the finished stack"
     )
-    producer: str | None = Field(None, description="program that wrote the files")
+    producer: str | None = Field(default=None, description="program that wrote the files")
     pixel_size: float | None = Field(
-        None, alias="pixelSize", gt=0, description="edge of a voxel, micrometres"
+        default=None, alias="pixelSize", gt=0, description="edge of a voxel, micrometres"
     )

@@ -30,8 +30,8 @@ class ReconMetadata(Wire):
     ingested_at: datetime
     proposal: str | None = None
     producer: str | None = None
-    pixel_size: float | None = Field(None, gt=0, description="edge of a voxel, micrometres")
-    message_id: str | None = Field(None, description="STOMP message id; absent from a scan")
+    pixel_size: float | None = Field(default=None, gt=0, description="edge of a voxel, micrometres")
+    message_id: str | None = Field(default=None, description="STOMP message id; absent from a scan")
 
 
 class MaskClass(Wire):
@@ -66,7 +66,7 @@ class ResultMetadata(Wire):
 
     data_uri: str
     mask_uri: str | None = None
-    mask_idx: list[int] | None = Field(None, description="slices segmented; none means all")
+    mask_idx: list[int] | None = Field(default=None, description="slices segmented; none means all")
     uid: str
     job_name: str
     model: str = Field(description="uid under which the model is kept")
@@ -74,7 +74,7 @@ class ResultMetadata(Wire):
     parameters: dict[str, Any]
     code_version: str
     classes: list[MaskClass] | None = None
-    image_digest: str | None = Field(None, description="of the container image, if one ran")
+    image_digest: str | None = Field(default=None, description="of the container image, if one ran")
     scores: dict[str, float] = Field(default_factory=dict)
     status: ResultStatus = Field(
         "complete",
