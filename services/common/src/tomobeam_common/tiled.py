@@ -21,7 +21,14 @@ DIRTY_CONNECTION_RETRIES = 1
 
 
 class TiledError(RuntimeError):
-    """Tiled did not do what it was asked; the message is Tiled's, with the path."""
+    """Tiled did not do what it was asked; the message is Tiled's, with the path.
+
+    `status` is the HTTP status of its answer, None where none came.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class TiledUnavailable(TiledError):
@@ -281,5 +288,5 @@ def _error(response: httpx.Response) -> TiledError:
     message = f"Tiled: {request.method} {request.url.path}: {response.status_code} {detail}"[:500]
     kinds = {401: TiledRefused, 403: TiledRefused, 404: TiledNotFound, 409: TiledConflict}
     if response.status_code >= 500:
-        return TiledUnavailable(message)
-    return kinds.get(response.status_code, TiledError)(message)
+        return TiledUnavailable(message, response.status_code)
+    return kinds.get(response.status_code, TiledError)(message, response.status_code)
