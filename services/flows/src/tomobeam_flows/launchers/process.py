@@ -1,0 +1,235 @@
+"""Jobs as processes of this host, each under a keeper that ends the whole tree."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+
+from tomobeam_common import logs
+from tomobeam_flows.launchers import JOB_MARKER, CannotLaunch, JobRequest
+from tomobeam_flows.output import Lines
+
+KEEPER = Path(__file__).with_name("keeper.py")
+PARAMETERS = "params.yaml"
+RECORD = "job.json"
+WORK = "work"
+# What is left to read once nothing of the job lives any more.
+DRAIN_S = 2.0
+# Beyond the grace period, until the keeper itself counts as stuck.
+KEEPER_MARGIN_S = 1.0
+KILL_WAIT_S = 5.0
+
+log = logs.get(__name__)
+
+
+class ProcessJob:
+    """A job that runs as a process."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        control: int,
+        output: int,
+        job_id: str,
+        grace_s: float,
+    ) -> None:
+        self._process = process
+        self._control = control
+        self._output = output
+        self._job_id = job_id
+        self._grace_s = grace_s
+        self._cancelled = False
+        self._end = asyncio.ensure_future(self._watch_end())
+
+    async def lines(self) -> AsyncIterator[str]:
+        """What the job prints, line by line, until nothing of it is left."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(self._output, "rb", 0)
+        )
+        lines = Lines()
+        try:
+            while True:
+                read = asyncio.ensure_future(reader.read(1 << 16))
+                await asyncio.wait({read, self._end}, return_when=asyncio.FIRST_COMPLETED)
+                if not read.done():
+                    await asyncio.wait({read}, timeout=DRAIN_S)
+                if not read.done():
+                    read.cancel()
+                    break  # Somebody outside the job holds its pipe open.
+                data = read.result()
+                if not data:
+                    break
+                for line in lines.feed(data):
+                    yield line
+            for line in lines.finish():
+                yield line
+        finally:
+            transport.close()
+
+    async def wait(self) -> int:
+        """The exit code of the job, or -n for signal n, when all its processes have ended."""
+        return await asyncio.shield(self._end)
+
+    def cancel(self) -> None:
+        """End the whole tree: SIGTERM, grace, SIGKILL; then the keeper if it is stuck."""
+        if self._cancelled or self._end.done():
+            return
+        self._cancelled = True
+        with contextlib.suppress(BrokenPipeError):  # The keeper ended meanwhile.
+            os.write(self._control, b"c")
+        asyncio.get_running_loop().call_later(self._grace_s + KEEPER_MARGIN_S, self._kill_keeper)
+
+    def _kill_keeper(self) -> None:
+        if not self._end.done() and self._process.returncode is None:
+            log.warning("a job's keeper is stuck and is killed", job=self._job_id)
+            self._process.kill()
+
+    async def _watch_end(self) -> int:
+        code = await self._process.wait()
+        os.close(self._control)
+        # Only a keeper that was killed leaves anything behind.
+        if code == -signal.SIGKILL:
+            await asyncio.to_thread(kill_marked, {self._job_id})
+        return code
+
+
+class ProcessLauncher:
+    """Runs jobs as processes, with commands of one folder and an environment of their own."""
+
+    def __init__(
+        self, state: Path, job_bin: Path, environment: dict[str, str], grace_s: float
+    ) -> None:
+        self._jobs = state / "jobs"
+        self._job_bin = job_bin
+        self._environment = environment
+        self._grace_s = grace_s
+
+    def prepare(self, request: JobRequest) -> Path:
+        """Make the job's folder, mode 700, with `params.yaml`, mode 600.
+
+        Raises:
+            CannotLaunch: the command is not in the folder of commands, or the disk is full.
+        """
+        self._executable(request.command)
+        folder = self._jobs / request.job_id
+        try:
+            self._jobs.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700)
+            (folder / WORK).mkdir()
+            _write_private(folder / PARAMETERS, request.file.to_yaml())
+            record = {"job": request.job_id, "parent": request.parent_id}
+            _write_private(folder / RECORD, json.dumps(record))
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise CannotLaunch(f"cannot prepare the job in {folder}: {error.strerror}") from error
+        return folder
+
+    def _executable(self, command: list[str]) -> Path:
+        if not command or "/" in command[0] or command[0] in (".", ".."):
+            raise CannotLaunch(f"the registry's command {' '.join(command)!r} names no program")
+        path = self._job_bin / command[0]
+        if not path.is_file() or not os.access(path, os.X_OK):
+            raise CannotLaunch(f"the command {command[0]!r} is not in {self._job_bin}")
+        return path
+
+    async def start(self, request: JobRequest, folder: Path) -> ProcessJob:
+        """Start the job.
+
+        Raises:
+            CannotLaunch: the system refuses another process.
+        """
+        path = self._executable(request.command)
+        argv = [str(path), *request.command[1:], str(folder / PARAMETERS)]
+        output, write_end = os.pipe2(os.O_CLOEXEC)
+        read_end, control = os.pipe2(os.O_CLOEXEC)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-S", str(KEEPER), str(self._grace_s), *argv,
+                stdin=read_end, stdout=write_end, stderr=write_end,
+                cwd=folder / WORK, env=self._job_environment(request.job_id, folder),
+                start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            os.close(output)
+            os.close(control)
+            raise CannotLaunch(f"cannot start {path}: {error.strerror}") from error
+        finally:
+            os.close(write_end)
+            os.close(read_end)
+        return ProcessJob(process, control, output, request.job_id, self._grace_s)
+
+    def _job_environment(self, job_id: str, folder: Path) -> dict[str, str]:
+        # Nothing of the worker's own: its environment holds secrets.
+        return {
+            "PATH": f"{self._job_bin}:/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(folder / WORK),
+            "TMPDIR": str(folder / WORK),
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+            **self._environment,
+            JOB_MARKER: job_id,
+        }
+
+    def clean_up(self, folder: Path) -> None:
+        """Remove the job's folder, and with it the credentials."""
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            log.error("a job's folder with its keys cannot be removed", folder=str(folder))
+
+    def recover(self) -> list[tuple[str, str]]:
+        """End and remove what a dead worker left; (job id, parent id) of each job."""
+        folders = [f for f in self._jobs.glob("*") if f.is_dir()]
+        kill_marked({f.name for f in folders})
+        left = []
+        for folder in folders:
+            try:
+                record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+                left.append((record["job"], record["parent"]))
+            except (OSError, ValueError, KeyError):
+                log.warning("a job's record is unreadable", folder=str(folder))
+            self.clean_up(folder)
+        return left
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def kill_marked(jobs: set[str]) -> None:
+    """Kill every process of this user that carries the marker of one of `jobs`."""
+    while jobs:
+        found = [p for p in psutil.process_iter() if _marker(p) in jobs]
+        for process in found:
+            log.warning("a leftover process of a job is killed", pid=process.pid)
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        if not found:
+            return
+        _, alive = psutil.wait_procs(found, timeout=KILL_WAIT_S)
+        if alive:
+            log.error("processes of a job do not end", pids=[p.pid for p in alive])
+            return
+
+
+def _marker(process: psutil.Process) -> str | None:
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process.environ().get(JOB_MARKER)
+    except (psutil.Error, OSError):
+        return None
