@@ -41,6 +41,11 @@ class Layout:
         """Held by the supervisor while it runs; contains its process id."""
         return self.data / "supervisor.lock"
 
+    @property
+    def ready(self) -> Path:
+        """Exists while everything is up."""
+        return self.data / "supervisor.ready"
+
     def log(self, service: str) -> Path:
         """A service's log."""
         return self.logs / f"{service}.log"

@@ -43,6 +43,11 @@ class SupervisorLock:
         file.flush()
         self._file = file
 
+    @property
+    def held(self) -> bool:
+        """Whether this process holds it."""
+        return self._file is not None
+
     def release(self) -> None:
         """Give it back."""
         if self._file:

@@ -74,23 +74,30 @@ class LocalPlatform:
         self._lock.acquire()
         check_ports(self.processes)
         self.layout.write(self.processes)
+        try:
+            self._up_in_order()
+        except BaseException:
+            # A signal among them: nothing may be left running, and no thread waiting.
+            self._abort.set()
+            self._stop_all()
+            raise
+        self.layout.ready.touch()
+
+    def _up_in_order(self) -> None:
+        pending = dict(self.processes)
         started: dict[str, Future[None]] = {}
-        with ThreadPoolExecutor(max_workers=len(self.processes)) as pool:
-            pending = dict(self.processes)
-            while pending or any(not f.done() for f in started.values()):
+        pool = ThreadPoolExecutor(max_workers=len(self.processes))
+        try:
+            while pending or any(not future.done() for future in started.values()):
                 for name in [n for n, p in pending.items() if self._needs_met(p, started)]:
                     started[name] = pool.submit(self._bring_up, pending.pop(name))
-                done, _ = wait(
-                    [f for f in started.values() if not f.done()], return_when=FIRST_COMPLETED
-                )
-                failures = [f.exception() for f in done if f.exception()]
-                if failures and failures[0]:
-                    self._abort.set()
-                    for child in self.children.values():
-                        child.stop()
-                    raise failures[0]
-        for future in started.values():
-            future.result()
+                running = [future for future in started.values() if not future.done()]
+                wait(running, return_when=FIRST_COMPLETED)
+                for future in started.values():
+                    if future.done():
+                        future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _needs_met(self, process: Process, started: dict[str, Future[None]]) -> bool:
         needs = [n for n in process.service.needs if n in self.processes]
@@ -137,11 +144,18 @@ class LocalPlatform:
 
     def down(self) -> None:
         """Stop everything, users of a service before it."""
+        if not self._lock.held:
+            return
+        self.layout.ready.unlink(missing_ok=True)
+        self._abort.set()
+        self._stop_all()
+        self._lock.release()
+
+    def _stop_all(self) -> None:
         for name in reversed(self.processes):
             if self.children[name].pid:
                 self._report(name, "stopping")
             self.children[name].stop()
-        self._lock.release()
 
 
 def fingerprint(command: ChildCommand, secrets: Path) -> str:

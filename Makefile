@@ -1,0 +1,82 @@
+# The developer's vocabulary. Nothing is installed outside this folder (and chromium, if root,
+# for the browser tests).
+.DEFAULT_GOAL := help
+.PHONY: help demo up down status env check test lint format schemas bench clean browser
+SHELL := /bin/bash
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV_VERSION := 0.13.9
+UV := .tools/uv/bin/uv
+BIN := .venv/bin
+LOCKED := uv.lock pyproject.toml $(wildcard services/*/pyproject.toml)
+
+# uv keeps to the Python of this machine, and to the folder of this repository.
+export UV_PYTHON := $(PYTHON)
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := $(if $(CI),1,)
+export VIRTUAL_ENV :=
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "make: Python 3.11 is needed, $(PYTHON) is not; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv .tools/uv
+	@.tools/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# What running needs.
+.venv/.run: $(LOCKED) | $(UV)
+	@echo "installing what running needs into .venv …" >&2
+	@$(UV) sync --frozen --quiet --inexact --no-dev --extra local
+	@touch $@
+
+# And what developing needs.
+.venv/.dev: $(LOCKED) | $(UV)
+	@echo "installing what developing needs into .venv …" >&2
+	@$(UV) sync --frozen --quiet --all-extras
+	@touch $@ .venv/.run
+
+demo: .venv/.run ## the whole chain on this machine, from projections to a segmented tomogram (ONCE=1: exit after the table)
+	@$(BIN)/tomobeam demo $(if $(ONCE),--once)
+
+up: .venv/.run ## start the platform in the background
+	@$(BIN)/tomobeam up --background
+
+down: .venv/.run ## stop it
+	@$(BIN)/tomobeam down
+
+status: .venv/.run ## which service runs and answers
+	@$(BIN)/tomobeam status
+
+env: .venv/.run ## print export lines for other clients (use: eval "$$(make -s env)")
+	@$(BIN)/tomobeam env
+
+lint: .venv/.dev ## style, types, and documents that must follow from the code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@$(BIN)/python -m tomobeam_contracts.schemas --check docs/reference/schemas
+
+format: .venv/.dev ## put the code into form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+schemas: .venv/.dev ## write the JSON Schemas of the wires into the docs
+	@$(BIN)/python -m tomobeam_contracts.schemas docs/reference/schemas
+
+check: lint ## lint and unit tests, in under two minutes
+	@$(BIN)/python -m pytest tests/unit
+
+browser:
+	@tests/support/ensure_browser
+
+test: .venv/.dev browser ## everything that the local profile needs, against real servers
+	@$(BIN)/python -m pytest tests --ignore tests/benchmarks
+
+bench: .venv/.dev browser ## benchmarks: each compares two things and prints a ratio
+	@$(BIN)/python -m tests.benchmarks
+
+clean: ## remove what make built; data/ is kept (DATA=1 removes what the platform wrote too)
+	@if [ -x $(BIN)/tomobeam ]; then $(BIN)/tomobeam down; fi
+	rm -rf .venv .tools .pytest_cache .ruff_cache build
+	$(if $(DATA),git clean -fdX data)
