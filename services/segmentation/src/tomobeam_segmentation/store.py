@@ -1,0 +1,130 @@
+"""Models on the shared store: `<models_dir>/<uid>/model.json` beside the classifier's own file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from tomobeam_contracts.tree import MaskClass
+from tomobeam_contracts.wire import Wire, explain
+from tomobeam_segmentation.classifiers import Classifier, classifier
+from tomobeam_segmentation.errors import JobError, JobFailed
+from tomobeam_segmentation.features import FeatureSettings
+from tomobeam_segmentation.intensity import IntensityRange
+
+MODEL_CARD = "model.json"
+_UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class ModelCard(Wire):
+    """What a model is and where it comes from: all that inference needs beside the classifier."""
+
+    uid: str
+    algorithm: str
+    code_version: str
+    data_uri: str
+    mask_uri: str
+    job_name: str
+    parameters: dict[str, Any]
+    features: FeatureSettings
+    intensity: IntensityRange
+    labels: list[int] = Field(min_length=2, description="mask values told apart, ascending")
+    classes: list[MaskClass] | None = Field(None, description="all classes of the mask, by value")
+    class_count: int = Field(gt=0, description="planes of a probability")
+    scores: dict[str, float]
+    file: str
+    sha256: str
+
+
+def model_folder(models_dir: Path, uid: str, field: str) -> Path:
+    """The folder of the model or run `uid`.
+
+    Raises:
+        JobError: `uid` is no plain name; names `field`.
+    """
+    if not _UID.fullmatch(uid):
+        raise JobError(
+            f"io_parameters.{field}: {uid!r} is no name; letters, digits, '.', '_', '-' are"
+        )
+    return models_dir / uid
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write `path` so that a reader sees the old text or the new, also after a power cut.
+
+    Raises:
+        JobFailed: the disk refused.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-") as partial:
+            fresh = Path(partial, path.name)
+            with fresh.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+    except OSError as error:
+        raise JobFailed(f"models_dir: cannot write {path}: {error.strerror}") from error
+
+
+def save_model(folder: Path, model: Classifier, card: dict[str, Any]) -> ModelCard:
+    """Keep `model` in `folder`; the card is written last, and without it there is no model.
+
+    Raises:
+        JobFailed: the disk refused.
+    """
+    path = folder / model.file_name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MODEL_CARD).unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
+            fresh = Path(partial, model.file_name)
+            model.save(fresh)
+            digest = _sha256(fresh)
+            fresh.replace(path)
+    except OSError as error:
+        raise JobFailed(f"models_dir: cannot write {path}: {error.strerror}") from error
+    complete = ModelCard(**card, file=path.name, sha256=digest)
+    write_atomically(folder / MODEL_CARD, complete.model_dump_json(indent=2, exclude_none=True))
+    return complete
+
+
+def load_model(folder: Path, algorithm: str) -> tuple[ModelCard, Classifier]:
+    """The model in `folder`.
+
+    Raises:
+        JobError: there is none, it is damaged, or it is another algorithm's.
+    """
+    where = f"io_parameters.uid_retrieve: model {folder.name}"
+    try:
+        card = ModelCard.receive_json((folder / MODEL_CARD).read_bytes())
+    except FileNotFoundError as error:
+        raise JobError(f"{where}: there is none in {folder.parent}; train it first") from error
+    except OSError as error:
+        raise JobError(f"{where}: cannot read {folder}: {error.strerror}") from error
+    except ValidationError as error:
+        raise JobError(explain(error, where)) from error
+    if card.algorithm != algorithm:
+        raise JobError(f"{where} was trained by {card.algorithm}, not by {algorithm}")
+    kind = classifier(algorithm)
+    path = folder / kind.file_name
+    try:
+        if _sha256(path) != card.sha256:
+            raise JobError(f"{where}: {path.name} is not the file that its {MODEL_CARD} names")
+        return card, kind.load(path, len(card.features.names))
+    except OSError as error:
+        raise JobError(f"{where}: cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise JobError(f"{where}: {error}") from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
