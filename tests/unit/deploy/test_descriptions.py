@@ -112,7 +112,7 @@ def test_an_unknown_name_in_a_description_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_template_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(DescriptionError, match="tiled: templates/nowhere.j2"):
+    with pytest.raises(DescriptionError, match=r"tiled: templates/nowhere\.j2"):
         render("nowhere.j2", on_a_host(tmp_path, "tiled"))
 
 
