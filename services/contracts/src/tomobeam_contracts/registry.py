@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,6 +71,8 @@ class GuiParameter(Wire):
 
     def _check_number(self, value: Any, wrong: RegistryError) -> int | float:
         if isinstance(value, bool) or not isinstance(value, int | float):
+            raise wrong
+        if not math.isfinite(value):
             raise wrong
         if self.type == "int" and value != int(value):
             raise wrong
