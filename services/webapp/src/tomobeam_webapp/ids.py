@@ -19,3 +19,12 @@ CLASSES = "classes"
 
 # dmc.NotificationContainer: Output(NOTIFY, "sendNotifications", allow_duplicate=True).
 NOTIFY = "notify"
+
+# dcc.Location: `?image=<tree path>` says which image is open.
+URL = "url"
+
+# Stores that change when the mirror of a feed does (see assets/shell-events.js).
+RECONS_VERSION = "recons-version"
+RESULTS_VERSION = "results-version"
+JOBS_VERSION = "jobs-version"
+FAULTS = "faults"

@@ -6,24 +6,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
-from tomobeam_common.settings import PrefectSettings, TiledSettings
+
+from tomobeam_common.settings import PrefectSettings, ServiceSettings, TiledSettings
 
 
-class WebSettings(TiledSettings, PrefectSettings):
-    """What the page needs to know; each comes from `TOMOBEAM_<NAME>`."""
+class StateSettings(ServiceSettings):
+    """What the command line needs: where the users are and how the page is reached."""
 
-    registry: Path = Field(description="JSON file of the site's algorithms")
     webapp_state: Path = Field(description="folder of the page's database and cache of views")
-    webapp_secret_key: SecretStr = Field(min_length=16, description="signs the sessions")
     webapp_port: int = Field(8050, gt=0, lt=65536, description="port on loopback")
     webapp_url: str | None = Field(
         None,
         description="address by which browsers reach the page; https: cookies are Secure and one "
         "front door is trusted for the client's address; absent: http://127.0.0.1:<port>",
     )
-    webapp_session_hours: float = Field(12.0, gt=0, description="a login lasts so long unused")
     webapp_link_minutes: float = Field(15.0, gt=0, description="a one-time link lasts so long")
-    webapp_cache_gb: float = Field(8.0, gt=0, description="most that the cache of views holds")
 
     @field_validator("webapp_url")
     @classmethod
@@ -54,3 +51,18 @@ class WebSettings(TiledSettings, PrefectSettings):
     def view_cache(self) -> Path:
         """Folder of prepared views of slices."""
         return self.webapp_state / "views"
+
+
+class WebSettings(StateSettings, TiledSettings, PrefectSettings):
+    """What the page needs to know; each comes from `TOMOBEAM_<NAME>`."""
+
+    registry: Path = Field(description="JSON file of the site's algorithms")
+    webapp_secret_key: SecretStr = Field(min_length=16, description="signs the sessions")
+    webapp_session_hours: float = Field(12.0, gt=0, description="a login lasts so long unused")
+    webapp_cache_gb: float = Field(8.0, gt=0, description="most that the cache of views holds")
+    webapp_resync_seconds: float = Field(
+        30.0, gt=0, description="the whole list is compared with Tiled so often"
+    )
+    webapp_poll_seconds: float = Field(
+        1.5, gt=0, description="the jobs are read from Prefect so often while somebody looks"
+    )

@@ -1,0 +1,1 @@
+"""Login, sessions, and the one gate in front of everything that the page serves."""

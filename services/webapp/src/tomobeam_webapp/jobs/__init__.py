@@ -1,0 +1,1 @@
+"""Training and segmentation runs: started, followed, cancelled."""

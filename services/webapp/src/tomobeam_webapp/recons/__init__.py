@@ -1,0 +1,1 @@
+"""The list of reconstructions and the choice of one."""

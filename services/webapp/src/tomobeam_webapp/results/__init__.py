@@ -1,0 +1,1 @@
+"""The results of an image, laid over it."""
