@@ -1,7 +1,7 @@
 # The developer's vocabulary. Nothing is installed outside this folder (and chromium, if root,
 # for the browser tests).
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status env check test lint format schemas bench clean browser
+.PHONY: help demo up down status env check test lint format lock schemas bench clean browser
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -60,6 +60,9 @@ lint: .venv/.dev ## style, types, and documents that must follow from the code
 format: .venv/.dev ## put the code into form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+lock: | $(UV) ## resolve the dependencies anew into uv.lock
+	@$(UV) lock
 
 schemas: .venv/.dev ## write the JSON Schemas of the wires into the docs
 	@$(BIN)/python -m tomobeam_contracts.schemas docs/reference/schemas

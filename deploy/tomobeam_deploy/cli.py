@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from tomobeam_deploy.local.foreground import running_platform, wait_for_signal
 from tomobeam_deploy.local.layout import Layout
 from tomobeam_deploy.local.lock import SupervisorLock, end_supervisor
 from tomobeam_deploy.local.readiness import StartError, answers
+from tomobeam_deploy.renderers.child import child_command
 from tomobeam_deploy.service import DescriptionError
 from tomobeam_deploy.site import Site, SiteError
 from tomobeam_deploy.templates import ROOT
@@ -71,6 +73,23 @@ def env(inventory: Inventory = LOCAL) -> None:
         typer.echo(export_lines(client_environment(layout)))
     except FileNotFoundError as error:
         raise StartError(f"{error.filename} is missing: start the platform first") from error
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def run(
+    service: Annotated[str, typer.Argument(help="whose settings and secrets")],
+    command: Annotated[list[str], typer.Argument(help="program and arguments, after --")],
+    inventory: Inventory = LOCAL,
+) -> None:
+    """Run a program with the environment of a service, such as its own operator's command."""
+    processes = Layout(Site.load(inventory)).processes()
+    if service not in processes:
+        raise StartError(f"no service {service!r}; there are: {', '.join(processes)}")
+    environment = child_command(processes[service]).environment
+    try:
+        os.execvpe(command[0], command, dict(environment))
+    except OSError as error:
+        raise StartError(f"{command[0]}: {error.strerror}") from error
 
 
 @app.command()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tomobeam_contracts import destinations
 from tomobeam_deploy.site import Site
 
 DATABASES = ("tiled_authn", "tiled_catalog", "prefect")
@@ -35,7 +36,8 @@ class Service:
 
     `port` names a field of `Site.ports`. `needs` are services that must answer before this one
     starts. `secrets` maps a variable to the name of a secret; the program finds it in the file
-    that `<variable>_FILE` names. `files` maps a template to its name in the folder `{config}`.
+    that `<variable>_FILE` names. `files` maps a template to its name in the folder `{config}`;
+    `needs_files` come from packages of the host.
     `prepare` runs before the start, `provision` once the service answers; both may run again
     at any time without harm.
     """
@@ -49,6 +51,7 @@ class Service:
     settings: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    needs_files: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
     provision: tuple[str, ...] = ()
@@ -79,6 +82,7 @@ class Placement:
             "secrets": str(self.secrets),
             "port": getattr(self.site.ports, service.port),
             "address": self.site.address,
+            "destinations": destinations,
             "databases": {
                 name: f"sqlite+aiosqlite:///{self.state}/{name}.db" for name in DATABASES
             },

@@ -14,7 +14,7 @@ from typing import Self
 from tomobeam_deploy.local.child import Child, run_once, tail
 from tomobeam_deploy.local.layout import Layout
 from tomobeam_deploy.local.lock import SupervisorLock
-from tomobeam_deploy.local.readiness import StartError, check_ports, wait_until_ready
+from tomobeam_deploy.local.readiness import StartError, check_files, check_ports, wait_until_ready
 from tomobeam_deploy.renderers.child import (
     ChildCommand,
     child_command,
@@ -72,6 +72,7 @@ class LocalPlatform:
         """
         self.layout.data.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
+        check_files(self.processes)
         check_ports(self.processes)
         self.layout.write(self.processes)
         try:

@@ -58,6 +58,18 @@ def _failure(name: str, what: str, log: Path) -> StartError:
     return StartError(f"{name} {what}. The end of {log}:\n{tail(log)}")
 
 
+def check_files(processes: dict[str, Process]) -> None:
+    """See that what the host's packages bring is there.
+
+    Raises:
+        StartError: a file is missing; names the service and the file.
+    """
+    for process in processes.values():
+        for file in process.service.needs_files:
+            if not Path(file).exists():
+                raise StartError(f"{process.name}: {file} is missing; install its package")
+
+
 def check_ports(processes: dict[str, Process]) -> None:
     """See that every port is free before anything is started.
 

@@ -100,7 +100,7 @@ def test_signals_ignored_by_the_supervisor_reach_the_child(tmp_path: Path) -> No
     wait_for(lambda: sleeper.name() == "sleep", "the child's program")
     # The supervisor is killed as by a power cut; the child must not outlive it.
     supervisor.kill()
-    supervisor.wait()
+    supervisor.communicate()
     wait_for(lambda: not psutil.pid_exists(pid), "the child's end")
 
 

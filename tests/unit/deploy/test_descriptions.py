@@ -6,11 +6,13 @@ import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 
 from tests.support.platform import make_site
+from tomobeam_contracts.destinations import INGEST_QUEUE, SCAN_TOPIC
 from tomobeam_deploy.catalogue import services_of
 from tomobeam_deploy.renderers.child import child_command, provision_command
 from tomobeam_deploy.renderers.systemd import render_unit, unit_name
@@ -92,6 +94,17 @@ def test_every_template_of_a_service_renders(tmp_path: Path, name: str) -> None:
     process = on_a_host(tmp_path, name)
     for template in process.service.files:
         assert render(template, process).strip()
+
+
+def test_activemq_is_told_the_names_of_the_wires(tmp_path: Path) -> None:
+    site = make_site(tmp_path, broker=Broker.ACTIVEMQ)
+    service = services_of(site)["broker"]
+    process = place(service, on_a_host(tmp_path, "broker").placement)
+    texts = [render(template, process) for template in service.files]
+    assert ElementTree.fromstring(texts[0]).tag.endswith("beans")
+    assert SCAN_TOPIC in texts[0]
+    assert INGEST_QUEUE in texts[0]
+    assert "SuccessExitStatus=143" in render_unit(process)
 
 
 def test_tiled_is_told_its_roots_and_no_secret(tmp_path: Path) -> None:
