@@ -98,10 +98,10 @@ class Platform:
 @contextmanager
 def local_platform(
     folder: Path,
-    services: Iterable[str],
+    services: Iterable[str] | None = None,
     configure: Callable[[Site], Site] = lambda site: site,
 ) -> Iterator[Platform]:
-    """Run `services` below `folder` and end them on the way out."""
+    """Run `services` (none named: all) below `folder` and end them on the way out."""
     site = configure(make_site(folder))
     with LocalPlatform(site, only=services) as local:
         # Secrets and folders of the whole site, so that other clients can be tried too.
