@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -15,13 +16,17 @@ from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
 from prefect.events.schemas.events import Event
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from tomobeam_common import logs
 
 OPEN_STATES = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 HEARTBEAT = "prefect.flow-run.heartbeat"
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 10.0
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+LOCKED_PAUSE_S = 0.2
+# Shorter troubles are not worth a line.
+TELLING_S = 0.5
 PAGE = 200
 
 log = logs.get(__name__)
@@ -33,6 +38,26 @@ def is_transient(error: httpx.HTTPError) -> bool:
     if isinstance(error, httpx.HTTPStatusError):
         return error.response.status_code >= 500 or error.response.status_code == 429
     return isinstance(error, httpx.TransportError)
+
+
+async def _soon_again(response: httpx.Response) -> None:
+    if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+        response.headers.setdefault("Retry-After", str(LOCKED_PAUSE_S))
+
+
+def retry_soon(client: PrefectClient) -> None:
+    """Let the client wait a moment after a 503, not Prefect's 2 s, 4 s and so on.
+
+    On SQLite the server answers so whenever its database is locked for an instant.
+    """
+    client._client.event_hooks["response"].append(_soon_again)
+
+
+@contextmanager
+def quick_retries() -> Iterator[None]:
+    """Switch off Prefect's own retries here, for those of `persist`, which never give up."""
+    with temporary_settings(updates={PREFECT_CLIENT_MAX_RETRIES: 0}):
+        yield
 
 
 async def persist(action: Callable[[], Awaitable[T]], what: str) -> T:
@@ -48,7 +73,8 @@ async def persist(action: Callable[[], Awaitable[T]], what: str) -> T:
         except httpx.HTTPError as error:
             if not is_transient(error):
                 raise
-            log.warning("Prefect is away", what=what, error=str(error) or repr(error))
+            if pause > TELLING_S:
+                log.warning("Prefect is away", what=what, error=str(error) or repr(error))
         await anyio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_S)
 

@@ -59,6 +59,7 @@ def configure_prefect(settings: PrefectSettings, home: Path) -> None:
     Set inside the process, the login is neither in an argument list nor in the environment
     that `/proc` shows of it.
     """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.environ.update(
         {
             "PREFECT_API_URL": settings.prefect_api_url.rstrip("/"),

@@ -21,7 +21,7 @@ from tomobeam_common import logs
 from tomobeam_common.tiled import TiledClient
 from tomobeam_contracts.flow import FlowType
 from tomobeam_flows.active import Context, Ending
-from tomobeam_flows.api import Api, is_transient
+from tomobeam_flows.api import Api, is_transient, quick_retries, retry_soon
 from tomobeam_flows.heartbeats import beat_forever, beat_once, watch_forever
 from tomobeam_flows.launchers.process import ProcessLauncher
 from tomobeam_flows.locks import lock
@@ -75,6 +75,7 @@ class TomobeamWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
         )
         self._leftovers = await end_leftover_jobs([process])
         await super().setup()
+        retry_soon(self.client)
         tiled = TiledClient(settings.tiled_url, settings.tiled_api_key)
         self._exit_stack.callback(tiled.close)
         self._context = Context(
@@ -93,7 +94,7 @@ class TomobeamWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
         self._runs_task_group.start_soon(self._in_background)
 
     async def _in_background(self) -> None:
-        with self._background:
+        with self._background, quick_retries():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self.context.logs.run)
                 tasks.start_soon(beat_forever, self.context)
@@ -158,6 +159,7 @@ class TomobeamWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
             task_status.started(identifier)
         if self._runs_task_group is not None:
             self._runs_task_group.start_soon(beat_once, self.context)
-        await run.execute()
+        with quick_retries():
+            await run.execute()
         # The run's state says how it went; a code here would make Prefect call it crashed.
         return BaseWorkerResult(status_code=0, identifier=identifier)
