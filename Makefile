@@ -74,7 +74,7 @@ browser:
 	@tests/support/ensure_browser
 
 test: .venv/.dev browser ## everything that the local profile needs, against real servers
-	@$(BIN)/python -m pytest tests --ignore tests/benchmarks
+	@$(BIN)/python -m pytest tests --ignore tests/benchmarks --ignore tests/lab
 
 bench: .venv/.dev browser ## benchmarks: each compares two things and prints a ratio
 	@$(BIN)/python -m tests.benchmarks
