@@ -1,1 +1,10 @@
-"""An embedded STOMP broker for one machine, durable in SQLite."""
+"""An embedded STOMP broker for one machine, durable in SQLite.
+
+It promises the local profile what ActiveMQ promises the others, and one conformance suite
+(`tests/services/broker`) holds both to it. It is never deployed.
+
+- `frames`: bytes to frames and back, around the parser of stomp.py.
+- `store`: messages in SQLite; what is waiting to be written is written in one commit.
+- `broker`: queues, subscriptions, redelivery, dead letters.
+- `session`: one connection and its part of the protocol.
+"""
