@@ -42,6 +42,7 @@ from tomobeam_deploy.renderers.child import base_environment
 from tomobeam_reconstruction.truth import Truth, read_truth, scribbles, truth_path
 
 USER = "demo"
+TASKS: tuple[TaskName, ...] = ("train", "inference")
 SPECIMEN = ("rock", "--size", "160", "--height", "48", "--angles", "240")
 ARRIVAL_LIMIT_S = 120.0
 JOB_LIMIT_S = 600.0
@@ -146,18 +147,16 @@ class Demo:
         label = job_label(node.key, datetime.now(UTC))
         with self.report.wire("3 flow run → worker → ML jobs") as row, self._prefect() as prefect:
             parameters = LaunchParameters(
-                params_list=[
-                    self._step(algorithm, task, node, mask_uri, label)
-                    for task in ("train", "inference")
-                ]
+                params_list=[self._step(algorithm, task, node, mask_uri, label) for task in TASKS]
             )
             run = prefect.start(label, parameters, run_tags("inference", node.path))
             prefect.wait(run, JOB_LIMIT_S)
             steps = prefect.steps(run)
-            row.passed = "; ".join(
-                f"{s['name'].split()[0]} {s['total_run_time']:.1f} s" for s in steps
-            )
-            row.passed = f"{algorithm}: {row.passed}"
+            took = [
+                f"{task} {step['total_run_time']:.1f} s"
+                for task, step in zip(TASKS, steps, strict=True)
+            ]
+            row.passed = f"{algorithm}: {', '.join(took)}"
         return result_path(steps[-1]["id"])
 
     def _prefect(self) -> Prefect:
