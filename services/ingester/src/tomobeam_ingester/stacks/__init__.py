@@ -1,0 +1,1 @@
+"""The forms in which a reconstruction lies in the file store."""
