@@ -30,6 +30,8 @@ SAMPLED_SLICES = 5
 SAMPLED_PIXELS = 500_000
 HOT_SLICES = 12
 PREFETCH = 2
+MAX_UNWRITTEN = 8
+"""Views waiting for the disk; beyond that a view is made again when it is next wanted."""
 Pyramid = list[NDArray[np.uint16]]
 log = logs.get(__name__)
 
@@ -62,6 +64,8 @@ class Views:
         self._making: dict[tuple[str, str, int], threading.Lock] = {}
         self._nodes: dict[tuple[str, str], tuple[Node, StackInfo]] = {}
         self._background = ThreadPoolExecutor(1, thread_name_prefix="views")
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="views-disk")
+        self._unwritten = threading.BoundedSemaphore(MAX_UNWRITTEN)
         self._wanted: set[tuple[str, str, int]] = set()
 
     def info(self, image: str, version: str) -> StackInfo:
@@ -189,9 +193,17 @@ class Views:
     def _make(self, key: tuple[str, str, int], node: Node, info: StackInfo) -> Pyramid:
         image, version, z = key
         pyramid = make_pyramid(self._tiled.read(node, (z,)), info.lo, info.hi)
-        path = self._disk.folder(_folder(image, version)) / f"{z}.u16"
-        self._disk.write(path, b"".join(level.tobytes() for level in pyramid))
+        if self._unwritten.acquire(blocking=False):
+            # Whoever waits for the picture does not wait for the disk.
+            path = self._disk.folder(_folder(image, version)) / f"{z}.u16"
+            self._writer.submit(self._keep, path, pyramid)
         return pyramid
+
+    def _keep(self, path: Path, pyramid: Pyramid) -> None:
+        try:
+            self._disk.write(path, b"".join(level.tobytes() for level in pyramid))
+        finally:
+            self._unwritten.release()
 
 
 def _folder(image: str, version: str) -> str:
@@ -213,10 +225,13 @@ def level_count(height: int, width: int) -> int:
 
 def make_pyramid(data: NDArray[Any], lo: float, hi: float) -> Pyramid:
     """Quantise a slice to 16 bits and halve it until it is small; what is not a number is 0."""
-    values = data.astype(np.float32)
-    scaled = (values - np.float32(lo)) * np.float32(FULL / (hi - lo))
-    np.nan_to_num(scaled, copy=False, nan=0.0, posinf=FULL, neginf=0.0)
-    levels = [np.rint(np.clip(scaled, 0, FULL, out=scaled)).astype("<u2")]
+    scaled = np.subtract(data, np.float32(lo), dtype=np.float32)
+    scaled *= np.float32(FULL / (hi - lo))
+    np.clip(scaled, 0, FULL, out=scaled)
+    if np.isnan(scaled.min()):
+        np.nan_to_num(scaled, copy=False, nan=0.0)
+    scaled += np.float32(0.5)
+    levels = [scaled.astype("<u2")]
     for height, width in level_sizes(*data.shape)[1:]:
         smaller = cv2.resize(levels[-1], (width, height), interpolation=cv2.INTER_AREA)
         levels.append(smaller.reshape(height, width))

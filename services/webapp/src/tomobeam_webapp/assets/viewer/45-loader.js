@@ -77,6 +77,7 @@
     want(wish) {
       this.next = wish;
       this.ahead?.abort();
+      this.ready = null;
       clearTimeout(this.timer);
       if (this.busy && !(this.flying && wish.quick)) this.busy.abort();
       if (!this.busy || this.busy.signal.aborted) this.run();
@@ -115,6 +116,9 @@
       };
     }
 
+    /** Whether nothing is on its way and the neighbours are here. */
+    atRest() { return !this.busy && !this.next && this.ready === tb.app.z && tb.app.shownZ === tb.app.z; }
+
     /** Bring the neighbours, so that the next step needs no waiting. */
     async lookAhead(wish, region) {
       const control = this.ahead = new AbortController();
@@ -124,6 +128,7 @@
           if (z < 0 || z >= this.stack.depth) continue;
           await this.fetch16(z, region, {signal: control.signal, priority: "low"});
         }
+        this.ready = wish.z;
       } catch (error) {
         // Nobody waits for these: a step there asks again and then says what is wrong.
         if (!(error instanceof tb.Trouble) && error.name !== "AbortError") throw error;

@@ -22,6 +22,7 @@
 
     destroy() {
       this.close();
+      cancelAnimationFrame(this.frame);
       this.observer.disconnect();
     }
 
@@ -34,6 +35,7 @@
         return;
       }
       this.labels = new Uint8Array(stack.W * stack.H);
+      this.hasLabels = false;
       this.loader = new tb.Loader(stack, picture => this.show(picture));
       this.fit();
     }
@@ -144,11 +146,11 @@
     repaint() {
       const {drawing, shownZ, stack} = tb.app;
       if (!stack || shownZ === null || !this.stack) return;
-      this.labels.fill(0);
-      for (const item of drawing.slice(shownZ)) {
-        if (tb.app.isShown(item)) tb.paint(this.labels, item, drawing.value(item.cls), stack.W, stack.H);
-      }
-      this.renderer.upload("labels", this.labels, stack.W, stack.H);
+      const items = drawing.slice(shownZ).filter(tb.app.isShown);
+      if (this.hasLabels) this.labels.fill(0);
+      for (const item of items) tb.paint(this.labels, item, drawing.value(item.cls), stack.W, stack.H);
+      if (items.length) this.renderer.upload("labels", this.labels, stack.W, stack.H);
+      this.hasLabels = items.length > 0;
       this.draw();
       this.sketch();
     }
@@ -156,6 +158,8 @@
     /** Paint part of a stroke while it is drawn. */
     paintNow(item) {
       const {stack, drawing} = tb.app;
+      if (!this.hasLabels) this.renderer.upload("labels", this.labels, stack.W, stack.H);
+      this.hasLabels = true;
       const rows = tb.paint(this.labels, item, drawing.value(item.cls), stack.W, stack.H);
       if (!rows) return;
       this.renderer.uploadRows(this.labels, stack.W, ...rows);
@@ -195,14 +199,19 @@
       }
     }
 
+    /** Draw once in the next frame, however often it is asked. */
     draw() {
+      this.frame ||= requestAnimationFrame(() => { this.frame = 0; this.drawNow(); });
+    }
+
+    drawNow() {
       const {app} = tb, {overlay} = app, p = this.picture, nowhere = [-2, -2, 1e-6, 1e-6];
       const size = this.stack && p ? [this.stack.W, this.stack.H] : [0, 0];
       this.renderer.draw({
         view: this.box, size, window: app.window,
         sharpBox: p ? p.sharpBox : nowhere, baseBox: p ? p.baseBox : nowhere,
         quickWindow: p?.quick?.range || null,
-        hasLabels: Boolean(p), hasResult: this.hasResult && Boolean(overlay?.visible),
+        hasLabels: Boolean(p) && this.hasLabels, hasResult: this.hasResult && Boolean(overlay?.visible),
         opacity: [app.labelOpacity, overlay?.opacity ?? 0],
         drawn: tb.colours((app.drawing?.classes || []).map(entry => entry.color)),
         found: tb.colours((overlay?.classes || []).map(entry => entry.color)),
