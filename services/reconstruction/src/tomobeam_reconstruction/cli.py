@@ -82,7 +82,7 @@ def run(
         from tomobeam_reconstruction.reconstruct import reconstruct
 
         with reporting("slices reconstructed") as report:
-            done = reconstruct(projections, out_root, options, report)
+            done = reconstruct(projections, out_root, options, progress=report)
     except (InputFault, SettingsError) as error:
         fail(str(error))
     except OSError as error:

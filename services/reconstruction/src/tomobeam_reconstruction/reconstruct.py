@@ -68,13 +68,23 @@ def reconstruct(
     projections: Path,
     out_root: Path,
     options: Options | None = None,
+    *,
     progress: Report | None = None,
     when: datetime | None = None,
+    source: str | None = None,
 ) -> Reconstruction:
     """Reconstruct an NXtomo file by filtered back-projection.
 
     The scan's folder appears below `out_root` in one step when everything is in it; until then
     its name starts with a dot and ends in `.part`. Within it the process file is written last.
+
+    Args:
+        projections: see `Projections` for what it must hold.
+        out_root: made where it is missing.
+        options: how.
+        progress: told (slices done, slices).
+        when: names the folder; by default now.
+        source: what the process file names as the source; by default the projections' path.
 
     Raises:
         InputFault: the projections or an option cannot be used.
@@ -86,7 +96,7 @@ def reconstruct(
         workers = options.workers or os.cpu_count() or 1
         rows = chunk_rows(scan, options.memory_mib, workers)
         centre = _centre(scan, options)
-        steps = _steps(scan, options, centre, rows)
+        steps = _steps(scan, options, centre, source or str(projections.absolute()))
         names = plan(options.layout, options.name or projections.stem, when, len(steps))
         with _folder(out_root, names.scan_folder) as folder:
             project = BackProjector(scan.angles, centre, scan.width, options.smoothing)
@@ -179,18 +189,18 @@ def _write_stack(job: _Job, rows: int, progress: Report | None) -> None:
                     progress(done, height)
 
 
-def _steps(scan: Projections, options: Options, centre: float, rows: int) -> list[Step]:
-    source = {"file": str(scan.path.absolute()), "projections": len(scan.angles)}
+def _steps(scan: Projections, options: Options, centre: float, source: str) -> list[Step]:
+    loaded = {"file": source, "projections": len(scan.angles)}
     stripes = [Step("ring_removal", "algotom", {"method": f"{options.rings} (Vo et al. 2018)"})]
     found = "given" if options.centre is not None else "find_center_vo (Vo et al. 2014)"
     return [
-        Step("nxtomo_loader", "tomobeam-reconstruction", source),
+        Step("nxtomo_loader", "tomobeam-reconstruction", loaded),
         Step("dark_flat_correction", "tomobeam-reconstruction"),
         *(stripes if options.rings is not Rings.NONE else []),
         Step("minus_log", "tomobeam-reconstruction"),
         Step("centre_of_rotation", "algotom", {"centre": centre, "method": found}),
         Step("filtered_back_projection", "algotom", {"ramp_smoothing": str(options.smoothing)}),
-        Step("tiff_saver", "tifffile", {"slices_at_once": rows, "layout": str(options.layout)}),
+        Step("tiff_saver", "tifffile", {"layout": str(options.layout)}),
     ]
 
 

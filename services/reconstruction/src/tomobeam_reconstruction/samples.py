@@ -42,8 +42,15 @@ def write_samples(
             how = Acquisition(angles=angles, bad_columns=3, centre_offset=1.5, seed=SEED)
             truth = write_scan(projections, specimen, how)
             with reporting(f"slices of {kind} reconstructed") as report:
-                done.append(reconstruct(projections, out, progress=report, when=WHEN))
-            shutil.copyfile(truth, done[-1].scan_folder / truth.name)
+                scan = reconstruct(
+                    projections,
+                    out,
+                    progress=report,
+                    when=WHEN,
+                    source=f"tomobeam-specimen {kind}, seed {SEED}",
+                )
+            done.append(scan)
+            shutil.copyfile(truth, scan.scan_folder / truth.name)
     return done
 
 

@@ -141,26 +141,39 @@ def scribbles(
         if not 0 <= z < depth:
             raise InputFault(f"slices: {z} is not one of the {depth} slices")
     mask = np.full((len(chosen), *labels.shape[1:]), UNLABELLED, np.int8)
+    seen = _field_of_view(labels.shape[1], labels.shape[2])
     for k, z in enumerate(chosen):
         rng = np.random.default_rng([seed, z])
-        for value in np.unique(labels[z]):
-            region = labels[z] == value
+        for value in np.unique(labels[z][seen]):
+            region = (labels[z] == value) & seen
             depth_map = cv2.distanceTransform(region.astype(np.uint8), cv2.DIST_L2, 5)
-            weight = _start_weight(region, depth_map)
-            for _ in range(strokes):
+            large = _start_weight(region, depth_map, 0.0)
+            small = _start_weight(region, depth_map, 0.75)
+            for stroke in range(strokes):
+                weight = small if stroke else large
                 line = _stroke(rng, depth_map, weight, max(labels.shape[1:]) // 6)
                 brush = np.zeros(region.shape, np.uint8)
+                brush[line[:, 0], line[:, 1]] = 1
                 cv2.polylines(brush, [line[:, None, ::-1]], False, 1, thickness)
                 mask[k][(brush == 1) & region] = value
     return Scribbles(mask, chosen)
 
 
-def _start_weight(region: NDArray[np.bool_], depth: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probability of a stroke's first point: deep inside, and small regions not forgotten."""
+def _field_of_view(height: int, width: int) -> NDArray[np.bool_]:
+    """The circle that a reconstruction covers: nobody paints the black corners."""
+    y, x = np.ogrid[:height, :width]
+    radius = np.hypot(y - (height - 1) / 2, x - (width - 1) / 2)
+    return radius < min(height, width) / 2 - 2
+
+
+def _start_weight(
+    region: NDArray[np.bool_], depth: NDArray[np.float32], fairness: float
+) -> NDArray[np.float64]:
+    """Probability of a stroke's first point: deep inside; `fairness` 1 treats all parts alike."""
     parts = np.asarray(cv2.connectedComponents(region.astype(np.uint8))[1], np.intp)
     weight = np.minimum(depth, 6.0).astype(np.float64) ** 2
     whole = np.bincount(parts.ravel(), weight.ravel())
-    weight[region] /= np.sqrt(whole[parts[region]])
+    weight[region] /= whole[parts[region]] ** fairness
     return (weight / weight.sum()).ravel()
 
 
@@ -174,13 +187,13 @@ def _stroke(
     point = np.array(np.unravel_index(rng.choice(weight.size, p=weight), depth.shape))
     heading, points = rng.uniform(0, 2 * np.pi), [point]
     bends = np.linspace(-1.2, 1.2, 9)
-    for _ in range(max(length // 3, 2)):
+    for _ in range(max(length // 2, 2)):
         turns = heading + bends + rng.normal(0, 0.15)
-        ahead = np.rint(point[:, None] + 3 * np.array([np.sin(turns), np.cos(turns)])).astype(int)
+        ahead = np.rint(point[:, None] + 2 * np.array([np.sin(turns), np.cos(turns)])).astype(int)
         ahead = ahead.clip(0, np.array(depth.shape)[:, None] - 1)
         reached = np.minimum(depth[ahead[0], ahead[1]], 6.0)
         best = int(np.argmax(reached - 0.5 * np.abs(bends)))
-        if reached[best] <= 1:
+        if reached[best] < 1:
             break
         point, heading = ahead[:, best], float(turns[best])
         points.append(point)
