@@ -52,6 +52,7 @@ def create_app(settings: WebSettings) -> Dash:
         server=server,
         assets_folder=str(Path(__file__).with_name("assets")),
         title=layout.PRODUCT,
+        index_string=layout.INDEX,
         update_title="",
         on_error=_on_error,
         add_log_handler=False,

@@ -18,6 +18,20 @@ from tomobeam_webapp.viewer import viewer_panel
 
 PRODUCT = "tomobeam"
 IMAGE_TITLE, STATES, BANNER, USER, SIGN_OUT = "image-title", "states", "banner", "user", "sign-out"
+# Dash's own asks for /favicon.ico, which the browser then asks for without a session too.
+INDEX = """<!doctype html>
+<html lang="en">
+<head>
+{%metas%}
+<title>{%title%}</title>
+<link rel="icon" href="data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='3' fill='%23101214'/%3E%3Ccircle cx='8' cy='8' r='5' fill='none' stroke='%233bc9db' stroke-width='2'/%3E%3Ccircle cx='8' cy='8' r='1.6' fill='%233bc9db'/%3E%3C/svg%3E">
+{%css%}
+</head>
+<body>
+{%app_entry%}
+<footer>{%config%}{%scripts%}{%renderer%}</footer>
+</body>
+</html>"""  # noqa: E501 - one address
 _SECTIONS = (
     ("mark", "Mark", annotation_panel),
     ("learn", "Train and segment", start_panel.panel),
@@ -46,7 +60,7 @@ def page() -> Component:
                         html.Aside([_work(), list_panel.panel()], **_label("Work")),
                     ]
                 ),
-                dmc.NotificationContainer(id=ids.NOTIFY, position="bottom-right", zIndex=500),
+                dmc.NotificationContainer(id=ids.NOTIFY, position="bottom-left", zIndex=500),
             ],
             id="page",
         ),

@@ -21,13 +21,16 @@ def when(moment: datetime | None, now: datetime | None = None) -> str:
 def size(shape: tuple[int, int, int]) -> str:
     """`512 slices, 2160 × 2560`."""
     slices, height, width = shape
-    return f"{slices} slice{'s' if slices != 1 else ''}, {height} × {width}"
+    return f"{count(slices, 'slice')}, {height} × {width}"
 
 
-def took(start: datetime | None, end: datetime | None) -> str:
-    """`12 s`, `3 min 5 s`, `2 h 10 min`; empty where it has not begun."""
-    if start is None:
-        return ""
+def count(number: int, thing: str) -> str:
+    """`1 slice`, `2 slices`."""
+    return f"{number} {thing}{'s' if number != 1 else ''}"
+
+
+def took(start: datetime, end: datetime | None) -> str:
+    """`12 s`, `3 min 5 s`, `2 h 10 min`; until now where it has not ended."""
     seconds = round(((end or datetime.now().astimezone()) - start).total_seconds())
     if seconds < 60:
         return f"{max(seconds, 0)} s"

@@ -181,33 +181,35 @@ def _find(mirror: Mirror, job_id: str) -> Job | None:
 
 
 def _card(job: Job, *, with_image: bool) -> Component:
-    facts = [_TASKS[job.task], job.algorithm if job.algorithm != job.title else ""]
+    buttons: list[Component] = [_button("Log", OPEN_LOG, job)]
+    if not job.is_final and job.state != "CANCELLING":
+        buttons.append(_button("Cancel", ASK_CANCEL, job))
+    badge = dmc.Badge(
+        job.words, size="sm", variant="light", tt="none", color=_COLORS.get(job.state, "gray")
+    )
+    name = html.Span([html.B(_TASKS[job.task]), f" {job.title}"], className="name", title=job.name)
+    facts = html.Span(" · ".join(_facts(job, with_image=with_image)), className="details")
+    return html.Div(
+        [
+            html.Div([name, badge], className="row between"),
+            html.Div([facts, html.Div(buttons, className="row tight")], className="row between"),
+            _bar(job),
+            html.P(job.sentence, className="note") if job.sentence else None,
+        ],
+        className="job",
+    )
+
+
+def _facts(job: Job, *, with_image: bool) -> list[str]:
+    facts = [job.algorithm] if job.algorithm != job.title else []
     if job.task == "inference":
         facts.append("marked slices" if job.annotated_only else "all slices")
     if with_image:
         facts.append(job.image_path.rpartition("/")[2])
-    facts += [wording.when(job.created), wording.took(job.started, job.ended)]
-    buttons: list[Component] = [_button("Log", OPEN_LOG, job)]
-    if not job.is_final and job.state != "CANCELLING":
-        buttons.append(_button("Cancel", ASK_CANCEL, job))
-    return html.Div(
-        [
-            html.Div(
-                [
-                    html.Span(job.title, className="name", title=job.name),
-                    dmc.Badge(
-                        job.words, size="sm", variant="light", color=_COLORS.get(job.state, "gray")
-                    ),
-                ],
-                className="row between",
-            ),
-            html.Div(" · ".join(filter(None, facts)), className="details"),
-            _bar(job),
-            html.P(job.sentence, className="note") if job.sentence else None,
-            html.Div(buttons, className="row"),
-        ],
-        className="job",
-    )
+    facts.append(wording.when(job.created))
+    if job.is_final and job.started:
+        facts.append(wording.took(job.started, job.ended))
+    return facts
 
 
 def _bar(job: Job) -> Component | None:
@@ -223,7 +225,7 @@ def _bar(job: Job) -> Component | None:
                 animated=not begun,
                 **{"aria-label": "Progress"},  # type: ignore[arg-type]
             ),
-            html.Span(job.progress, className="quiet"),
+            html.Span(job.progress_words, className="quiet"),
         ]
     )
 

@@ -15,6 +15,7 @@ Document = dict[str, Any]
 _USER_TAG = "user:"
 _LAST_LINES = re.compile(r"\s*Last lines:.*", re.DOTALL)
 _WHERE = re.compile(r"^Step \d+ of \d+, [^:]*: ")
+_BEGUN = re.compile(r"^Step \d+ of \d+, \w+ with [^:]*$")
 _LABEL = re.compile(r"( \d{4}/\d\d/\d\d \d\d:\d\d:\d\d)+$")
 
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
@@ -80,6 +81,11 @@ class Job(BaseModel):
     def title(self) -> str:
         """The name without its dates."""
         return _LABEL.sub("", self.name)
+
+    @property
+    def progress_words(self) -> str:
+        """What the program says of its progress."""
+        return "The program starts" if _BEGUN.match(self.progress) else self.progress
 
     @property
     def sentence(self) -> str:

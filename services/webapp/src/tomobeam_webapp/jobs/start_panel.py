@@ -28,6 +28,7 @@ ALGORITHM, ABOUT, FORM, JOB_NAME = "algorithm", "algorithm-about", "algorithm-fo
 TRAIN, TRAIN_NOTE = "train", "train-note"
 MODEL, SCOPE, SEGMENT, SEGMENT_NOTE = "model", "scope", "segment", "segment-note"
 ANNOTATED, EVERY = "annotated", "all"
+LONGEST_NAME = 60
 
 _FIELDS = (
     State({"type": form.FIELD, "algorithm": ALL, "key": ALL, "coded": ALL}, "value"),
@@ -47,7 +48,7 @@ def panel() -> Component:
             html.Div(id=FORM),
             dmc.TextInput(
                 id=JOB_NAME, label="Name of the job", placeholder="the algorithm's name",
-                size="xs", maxLength=60,
+                size="xs",
             ),
             dmc.Button(
                 "Train on the saved mask", id=TRAIN, size="sm", fullWidth=True, disabled=True
@@ -143,7 +144,7 @@ class Starter:
         self, image: Any, mask: Any, algorithm: Algorithm, values: dict[str, Any], job: str | None
     ) -> str:
         """Start a training and say so."""
-        name = (job or "").strip() or algorithm.model_name
+        name = (job or "").strip()[:LONGEST_NAME] or algorithm.model_name
         target = self._target(image, mask)
         self._start(launch.train(target, algorithm, values, name, _now()))
         return f"The training of {algorithm.model_name} is on its way."

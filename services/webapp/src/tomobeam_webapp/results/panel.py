@@ -132,9 +132,10 @@ def _choice(data: list[dict[str, str]], offered: list[dict[str, str]], chosen: s
 
 
 def _label(result: Result, job: Job | None) -> str:
-    where = f"{len(result.mask_idx)} slices" if result.mask_idx else "all slices"
+    where = wording.count(len(result.mask_idx), "slice") if result.mask_idx else "all slices"
     time = wording.when(job.ended or job.created) if job else ""
-    return " · ".join(filter(None, (time, result.algorithm, where, job.title if job else "")))
+    title = job.title if job and job.title != result.algorithm else ""
+    return " · ".join(filter(None, (time, title, result.algorithm, where)))
 
 
 def _notes(found: list[Result], owners: dict[str, Job], mirror: Mirror) -> list[Component]:
