@@ -45,7 +45,12 @@ class Boosting:
         settings = {
             "objective": "multi:softprob",
             "num_class": int(labels.max()) + 1,
-            "tree_method": "hist",
+            # Strokes are few and lie inside the classes, never at their borders: there it matters
+            # that the exact method cuts midway between the samples, where the histogram's cuts
+            # at one of them, and that each tree sees other samples and features.
+            "tree_method": "exact",
+            "subsample": 0.5,
+            "colsample_bylevel": 0.2,
             "max_depth": parameters["max_depth"],
             "eta": parameters["learning_rate"],
             "seed": parameters["seed"],
@@ -83,7 +88,7 @@ class Boosting:
         """See `Classifier.load`."""
         try:
             booster = xgb.Booster(model_file=path)
-        except xgb.core.XGBoostError as error:
+        except (xgb.core.XGBoostError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} is no XGBoost model") from error
         if booster.num_features() != n_features:
             raise ValueError(f"{path} holds no model of {n_features} features")

@@ -1,4 +1,9 @@
-"""A random forest (Breiman, Machine Learning 45, 2001) by scikit-learn, kept by skops."""
+"""A forest of decision trees by scikit-learn, kept by skops.
+
+Either a random forest (Breiman, Machine Learning 45, 2001, doi:10.1023/A:1010933404324) or, with
+thresholds drawn at random, extremely randomised trees (Geurts et al., Machine Learning 63, 2006,
+doi:10.1007/s10994-006-6226-1), whose borders lie farther from the strokes.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import skops.io
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from tomobeam_segmentation.classifiers import Array, Told, class_weights
@@ -26,7 +31,7 @@ class Forest:
 
     file_name: ClassVar[str] = "forest.skops"
 
-    def __init__(self, forest: RandomForestClassifier) -> None:
+    def __init__(self, forest: RandomForestClassifier | ExtraTreesClassifier) -> None:
         self._forest = forest
         # Slices are spread over threads already; a second level would also sum in any order.
         self._forest.n_jobs = 1
@@ -35,13 +40,15 @@ class Forest:
     def fit(cls, features: Array, labels: Array, parameters: dict[str, Any], told: Told) -> Self:
         """See `Classifier.fit`."""
         total = parameters["n_estimators"]
-        forest = RandomForestClassifier(
+        kind = ExtraTreesClassifier if parameters["random_thresholds"] else RandomForestClassifier
+        forest = kind(
             n_estimators=0,
             max_depth=parameters["max_depth"],
             min_samples_leaf=parameters["min_samples_leaf"],
             random_state=parameters["seed"],
             n_jobs=parameters["n_jobs"],
             warm_start=True,
+            bootstrap=True,
         )
         weights = class_weights(labels, parameters["class_balance"])
         for step in range(1, STEPS + 1):
@@ -65,9 +72,8 @@ class Forest:
 
     def save(self, path: Path) -> None:
         """See `Classifier.save`."""
-        for attribute in ("oob_decision_function_",):
-            if hasattr(self._forest, attribute):
-                delattr(self._forest, attribute)
+        # One row per sample, needed by nobody.
+        vars(self._forest).pop("oob_decision_function_", None)
         skops.io.dump(self._forest, path)
 
     @classmethod
@@ -78,7 +84,10 @@ class Forest:
         except (UntrustedTypesFoundException, zipfile.BadZipFile, KeyError) as error:
             raise ValueError(f"{path} is no forest of ours: {type(error).__name__}") from error
         asks = getattr(forest, "n_features_in_", None)
-        if not isinstance(forest, RandomForestClassifier) or asks != n_features:
+        if (
+            not isinstance(forest, RandomForestClassifier | ExtraTreesClassifier)
+            or asks != n_features
+        ):
             raise ValueError(f"{path} holds no forest of {n_features} features")
         for tree in forest.estimators_:
             _check_nodes(tree.tree_, n_features, path)

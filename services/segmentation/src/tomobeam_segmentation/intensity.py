@@ -49,10 +49,14 @@ def measure_range(read_slice: Callable[[int], np.ndarray[Any, Any]], slices: int
         samples.append(values[np.isfinite(values)])
     values = np.concatenate(samples)
     if values.size == 0:
-        raise JobError("data_tiled_uri: the image holds no finite value in the slices looked at")
+        raise JobError(
+            "io_parameters.data_tiled_uri: the image holds no finite value in the slices looked at"
+        )
     low, high = np.percentile(values, PERCENTILES)
     if not low < high:
         low, high = values.min(), values.max()
     if not np.float32(low) < np.float32(high):
-        raise JobError(f"data_tiled_uri: every pixel looked at is {low:g}; nothing to tell apart")
+        raise JobError(
+            f"io_parameters.data_tiled_uri: every pixel looked at is {low:g}; nothing to tell apart"
+        )
     return IntensityRange(low=float(low), high=float(high))
