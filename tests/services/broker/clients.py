@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 import uuid
+from contextlib import suppress
 from typing import Any, Self
 
 import stomp
@@ -178,6 +179,9 @@ class Bare:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        with suppress(OSError):
+            # Wakes a thread that is still sending.
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def send(self, data: bytes) -> None:
@@ -210,6 +214,17 @@ class Bare:
             if not data:
                 return self.received
             self.received += data
+
+    def refused(self, data: bytes) -> bool:
+        """Send; whether the broker answers with ERROR or closes."""
+        try:
+            self.send(data)
+            self.until(b"ERROR\n")
+        except (BrokenPipeError, ConnectionError):
+            return True
+        except TimeoutError:
+            return False
+        return True
 
 
 def header(frame: bytes, name: str) -> str:

@@ -35,17 +35,19 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN.keys())
-def test_malformed_frame_is_answered_and_the_others_go_on(broker, producer, ingester, data):
+ACTIVEMQ_OVERLOOKS = {"header-without-colon", "length-negative", "length-too-short"}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_malformed_frame_is_refused_and_the_others_go_on(broker, producer, ingester, case):
+    data = BROKEN[case]
     ingester.subscribe(QUEUE)
     with Bare(broker) as client:
         client.login(BROKER_PRODUCER)
-        try:
+        if broker.kind == "activemq" and case in ACTIVEMQ_OVERLOOKS:
             client.send(data)
-            said = client.closed()
-        except (BrokenPipeError, ConnectionResetError):
-            said = b"ERROR"
-        assert not said or b"ERROR" in said
+        else:
+            assert client.refused(data)
     producer.send(TOPIC, "after")
     message = ingester.message()
     assert message.body == b"after"

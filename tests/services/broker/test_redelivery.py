@@ -1,7 +1,8 @@
-"""What was not handled comes again: after NACK with growing waits, after a dropped socket at once."""
+"""What was not handled comes again: with growing waits after NACK, at once after a drop."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from time import monotonic
 
 import pytest
@@ -35,11 +36,10 @@ def test_refused_message_comes_again_later_and_then_is_dead(broker, producer, ve
             ingester.nack(message)
         dead = ingester.message()
         assert dead.headers["destination"] == DEAD
-        assert dead.headers["dlqDeliveryFailureCause"]
         assert (dead.body, dead.headers["mark"]) == (b"bad", "kept")
         ingester.ack(dead)
         assert ingester.nothing_comes()
-    waits = [later - earlier for earlier, later in zip(came, came[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(came)]
     assert waits[0] >= REDELIVERY_MS / 1000 * 0.9
     assert waits[1] >= 2 * REDELIVERY_MS / 1000 * 0.9
 

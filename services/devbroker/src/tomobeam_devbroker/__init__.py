@@ -6,5 +6,5 @@ It promises the local profile what ActiveMQ promises the others, and one conform
 - `frames`: bytes to frames and back, around the parser of stomp.py.
 - `store`: messages in SQLite; what is waiting to be written is written in one commit.
 - `broker`: queues, subscriptions, redelivery, dead letters.
-- `session`: one connection and its part of the protocol.
+- `session`: one connection and its part of the protocol; `connection`: its outgoing half.
 """

@@ -13,7 +13,7 @@ import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from tomobeam_common import logs
 from tomobeam_contracts.destinations import DEAD_LETTER_PREFIX, queue, topic
@@ -28,42 +28,28 @@ from tomobeam_devbroker.store import (
     postpone,
 )
 
+if TYPE_CHECKING:
+    from tomobeam_devbroker.session import Session
+
 log = logs.get(__name__)
 
+LONGEST_WAIT_S = 60.0
 READ_AGAIN_S = 5.0
-FAILURE_HEADER = "dlqDeliveryFailureCause"
 
 
 @dataclass(frozen=True)
 class Redelivery:
-    """What follows a NACK: `limit` deliveries more, each after a wait that grows, then the end.
+    """What follows a NACK: `limit` deliveries more, each after twice the wait, then the end.
 
-    `first_s` is the wait before the first of them, in seconds; `factor` multiplies the next.
+    `first_s` is the wait before the first of them, in seconds.
     """
 
     limit: int
     first_s: float
-    factor: float
-    longest_s: float
 
     def wait(self, failures: int) -> float:
         """Seconds until the delivery after `failures` that failed before."""
-        return min(self.first_s * self.factor**failures, self.longest_s)
-
-
-class Receiver(Protocol):
-    """The connection that a subscription belongs to."""
-
-    @property
-    def has_room(self) -> bool:
-        """Whether it takes more to send now; otherwise it calls `Broker.dispatch` when it does."""
-        ...
-
-    def deliver(self, delivery: Delivery, message: Message) -> None:
-        """Send a message."""
-
-    def lag(self) -> None:
-        """A message of a topic did not wait for this connection, which reads too slowly."""
+        return min(self.first_s * 2.0**failures, LONGEST_WAIT_S)
 
 
 @dataclass(eq=False)
@@ -74,7 +60,7 @@ class Subscription:
     destination: str
     ack: str
     prefetch: int
-    receiver: Receiver
+    receiver: Session
     outstanding: int = 0
     open: bool = True
 
@@ -90,7 +76,7 @@ class Delivery:
 
     subscription: Subscription
     row: int | None
-    headers: dict[str, str]
+    message_id: str
     redeliveries: int = 0
 
 
@@ -100,11 +86,6 @@ class Batch:
 
     changes: list[Change] = field(default_factory=list)
     after: list[Callable[[], None]] = field(default_factory=list)
-
-    def __iadd__(self, other: Batch) -> Batch:
-        self.changes += other.changes
-        self.after += other.after
-        return self
 
 
 class Broker:
@@ -118,13 +99,13 @@ class Broker:
         self._ready: defaultdict[str, list[int]] = defaultdict(list)
         self._subscriptions: defaultdict[str, deque[Subscription]] = defaultdict(deque)
 
-    def restore(self) -> None:
-        """Take up the messages that the database holds."""
+    def restore(self) -> int:
+        """Take up the messages that the database holds; their number."""
         count = 0
         for row, destination, due in self._store.rows():
             self._push_at(destination, row, due)
             count += 1
-        log.info("restored", messages=count)
+        return count
 
     async def carry_out(self, batch: Batch) -> None:
         """Write a batch, then follow it up.
@@ -172,10 +153,9 @@ class Broker:
                 batch.after.append(lambda a=(destination, row, due): self._push_at(*a))
                 continue
             dead = queue(DEAD_LETTER_PREFIX + destination.removeprefix("/queue/"))
-            cause = f"refused {delivery.redeliveries + 1} times by a consumer of {destination}"
-            batch.changes.append(move(row, dead, {**delivery.headers, FAILURE_HEADER: cause}))
+            batch.changes.append(move(row, dead))
             batch.after.append(lambda a=(dead, row): self._push(*a))
-            log.warning("dead_letter", message_id=delivery.headers["message-id"], cause=cause)
+            log.warning("dead_letter", message_id=delivery.message_id, of=destination)
 
     def release(self, batch: Batch, deliveries: Iterable[Delivery]) -> None:
         """Nobody answered for these and nobody will: deliver them again at once, marked."""
@@ -217,18 +197,20 @@ class Broker:
                 return
             if message is None:
                 continue
-            subscription.outstanding += 1
-            delivery = Delivery(subscription, row, message.headers, message.redeliveries)
-            subscription.receiver.deliver(delivery, message)
+            self._deliver(subscription, row, message)
 
     def _publish(self, destination: str, message: Message) -> None:
         for subscription in list(self._subscriptions[destination]):
             if not subscription.wants_more:
                 subscription.receiver.lag()
                 continue
-            subscription.outstanding += 1
-            delivery = Delivery(subscription, None, message.headers)
-            subscription.receiver.deliver(delivery, message)
+            self._deliver(subscription, None, message)
+
+    def _deliver(self, subscription: Subscription, row: int | None, message: Message) -> None:
+        subscription.outstanding += 1
+        message_id = message.headers["message-id"]
+        delivery = Delivery(subscription, row, message_id, message.redeliveries)
+        subscription.receiver.deliver(delivery, message)
 
     def _settled(self, delivery: Delivery) -> None:
         delivery.subscription.outstanding -= 1

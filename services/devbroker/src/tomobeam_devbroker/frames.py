@@ -40,6 +40,10 @@ class FrameBuffer:
         self._length: int | None = None
         self._searched = 0
 
+    def __len__(self) -> int:
+        """Bytes held of a frame that is not complete."""
+        return len(self._bytes)
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Take more of the stream; yields every frame that is now complete.
 

@@ -1,10 +1,9 @@
-"""One connection: its login, its frames, its subscriptions and transactions, its heart-beats."""
+"""One connection: its login, its frames, its subscriptions and transactions."""
 
 from __future__ import annotations
 
 import asyncio
 import hmac
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +13,7 @@ from stomp.utils import Frame
 
 from tomobeam_common import logs
 from tomobeam_devbroker.broker import Batch, Broker, Delivery, Subscription
+from tomobeam_devbroker.connection import Outbox
 from tomobeam_devbroker.frames import FrameBuffer, FrameError, dump
 from tomobeam_devbroker.store import Message, StoreError
 
@@ -24,16 +24,17 @@ HEART_BEAT_MS = 500
 # A beat may be this many times late: clients send theirs when the interval is already over.
 BEAT_GRACE = 3.0
 CONNECT_LIMIT_S = 30.0
-STALL_LIMIT_S = 60.0
 CHUNK = 64 * 1024
-OUTBOX_LIMIT = 1024 * 1024
 TRANSACTION_LIMIT = 16 * 1024 * 1024
+QUEUE_PREFETCH, TOPIC_PREFETCH = 100, 32766
 ACK_MODES = ("auto", "client", "client-individual")
-_NOT_KEPT = ("destination", "receipt", "transaction", "content-length", "redelivered")
+_NOT_KEPT = ("destination", "receipt", "transaction", "content-length", "redelivered", "ack")
 
 
 class Refused(ValueError):
     """A frame asks for what it may not have; the message tells the client why."""
+
+    receipt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,11 @@ class Session:
         self,
         broker: Broker,
         users: Mapping[str, User],
-        prefetch: int,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        self._broker, self._users, self._prefetch = broker, users, prefetch
-        self._reader, self._writer = reader, writer
+        self._broker, self._users = broker, users
+        self._reader, self._writer, self._outbox = reader, writer, Outbox(writer)
         self._log = log.bind(peer="{}:{}".format(*writer.get_extra_info("peername")[:2]))
         self._frames = FrameBuffer()
         self._user: User | None = None
@@ -71,87 +71,78 @@ class Session:
         self._subscriptions: dict[str, Subscription] = {}
         self._transactions: dict[str, _Transaction] = {}
         self._unanswered: dict[str, Delivery] = {}
-        self._outbox: deque[tuple[bytes, str | None]] = deque()
-        self._outbox_size = 0
-        self._wake, self._room = asyncio.Event(), asyncio.Event()
-        self._room.set()
-        self._ending = False
-        self._send_every_s: float | None = None
         self._receive_within_s: float | None = CONNECT_LIMIT_S
+        self._goodbye = False
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
-        sender = asyncio.create_task(self._send_all())
         try:
-            await self._receive_all()
-        except (FrameError, Refused, StoreError) as error:
-            self._log.warning("refused", reason=str(error))
-            self._put("ERROR", {"message": str(error), **_receipt_of(error)}, str(error).encode())
-        except TimeoutError:
-            self._log.warning("silent", limit_s=self._receive_within_s)
-        except OSError as error:
-            self._log.info("connection_lost", error=str(error))
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._outbox.send_all(self._sent))
+                await self._receive_all()
+                self._outbox.end()
+        except* (OSError, StoreError) as errors:
+            self._log.info("connection_lost", reason=str(errors.exceptions[0]) or "silence")
+            self._writer.transport.abort()
         finally:
-            await self._leave(sender)
+            self._writer.close()
+            await self._leave()
 
-    async def _leave(self, sender: asyncio.Task[None]) -> None:
+    async def _leave(self) -> None:
         for subscription in self._subscriptions.values():
             self._broker.detach(subscription)
-        self._ending = True
-        self._wake.set()
-        await asyncio.wait({sender}, timeout=BEAT_GRACE)
-        sender.cancel()
-        self._writer.transport.abort() if self._outbox else self._writer.close()
         batch = Batch()
         self._broker.release(batch, self._unanswered.values())
         try:
             await self._broker.carry_out(batch)
         except StoreError as error:
-            # Not counted, but not lost either.
-            self._log.error("redelivery_not_counted", error=str(error))
-            for step in batch.after:
-                step()
+            # The delivery is not counted then, but the messages are not held back either.
+            self._log.error("not_counted", error=str(error))
+            await self._broker.carry_out(Batch(after=batch.after))
         self._log.info("disconnected", returned=len(self._unanswered))
 
-    # Incoming
-
     async def _receive_all(self) -> None:
-        while not self._ending:
-            await self._room.wait()
+        while not self._goodbye:
+            await self._outbox.room.wait()
             async with asyncio.timeout(self._receive_within_s):
                 data = await self._reader.read(CHUNK)
             if not data:
                 return
-            batch, fault = Batch(), None
+            batch = Batch()
             try:
-                for frame in self._frames.feed(data):
-                    self._handle(frame, batch)
-            except (FrameError, Refused) as error:
-                fault = error
-            await self._broker.carry_out(batch)
-            if fault is not None:
-                raise fault
+                try:
+                    for frame in self._frames.feed(data):
+                        self._handle(frame, batch)
+                finally:
+                    # What came before a wrong frame counts.
+                    await self._broker.carry_out(batch)
+            except (FrameError, Refused, StoreError) as error:
+                self._log.warning("refused", reason=str(error))
+                receipt = getattr(error, "receipt", None)
+                headers = {"message": str(error)} | ({"receipt-id": receipt} if receipt else {})
+                self._outbox.put(dump("ERROR", headers, str(error).encode()))
+                return
 
     def _handle(self, frame: Frame, batch: Batch) -> None:
-        try:
-            self._handle_checked(frame, batch)
-        except Refused as error:
-            error.add_note(frame.headers.get("receipt", ""))
-            raise
         receipt = frame.headers.get("receipt")
-        if receipt is not None and self._user is not None:
-            batch.after.append(partial(self._put, "RECEIPT", {"receipt-id": receipt}))
+        try:
+            if (self._user is None) != (frame.cmd in ("CONNECT", "STOMP")):
+                raise Refused(f"{frame.cmd[:20]}: CONNECT is the first frame, and only that")
+            self._perform(frame, batch)
+        except Refused as error:
+            error.receipt = receipt
+            raise
+        if receipt is not None:
+            self._answer_with(batch, "RECEIPT", {"receipt-id": receipt})
 
-    def _handle_checked(self, frame: Frame, batch: Batch) -> None:
-        connecting = frame.cmd in ("CONNECT", "STOMP")
-        if self._user is None and not connecting:
-            raise Refused(f"{frame.cmd[:20]}: the first frame must be CONNECT")
-        if self._user is not None and connecting:
-            raise Refused("CONNECT: this connection is already logged in")
+    def _perform(self, frame: Frame, batch: Batch) -> None:
         handler = _HANDLERS.get(frame.cmd)
         if handler is None:
             raise Refused(f"{frame.cmd[:20]!r} is no command of STOMP 1.1 or 1.2")
         handler(self, frame, batch)
+
+    def _answer_with(self, batch: Batch, command: str, headers: dict[str, str]) -> None:
+        batch.after.append(partial(self._outbox.put, dump(command, headers)))
 
     def _connect(self, frame: Frame, batch: Batch) -> None:
         asked = [v.strip() for v in frame.headers.get("accept-version", "1.0").split(",")]
@@ -163,39 +154,34 @@ class Session:
             raise Refused("login: anonymous connections are not accepted")
         user = self._users.get(name)
         given = frame.headers.get("passcode", "").encode()
-        known = user.password.get_secret_value().encode() if user else b""
-        if not hmac.compare_digest(given, known) or user is None:
+        if user is None or not hmac.compare_digest(
+            given, user.password.get_secret_value().encode()
+        ):
             raise Refused("login or passcode is wrong")
         theirs, wanted = _heart_beat(frame.headers.get("heart-beat", "0,0"))
-        self._send_every_s = max(wanted, HEART_BEAT_MS) / 1000 if wanted else None
-        grace = BEAT_GRACE / 1000
-        self._receive_within_s = max(theirs, HEART_BEAT_MS) * grace if theirs else None
+        self._outbox.beat_s = max(wanted, HEART_BEAT_MS) / 1000 if wanted else None
+        patience_s = max(theirs, HEART_BEAT_MS) / 1000 * BEAT_GRACE
+        self._receive_within_s = patience_s if theirs else None
         self._user, self._version = user, version
         self._log = self._log.bind(user=name)
         self._log.info("connected", version=version)
-        answer = {
-            "version": version,
-            "server": "tomobeam-devbroker",
-            "heart-beat": f"{HEART_BEAT_MS},{HEART_BEAT_MS}",
-        }
-        batch.after.append(partial(self._put, "CONNECTED", answer))
+        beats = f"{HEART_BEAT_MS},{HEART_BEAT_MS}"
+        self._answer_with(batch, "CONNECTED", {"version": version, "heart-beat": beats})
 
     def _send(self, frame: Frame, batch: Batch) -> None:
         destination = _need(frame, "destination")
-        assert self._user is not None
-        if destination not in self._user.send:
+        if self._user is None or destination not in self._user.send:
             raise Refused(f"SEND: this user may not send to {destination}")
-        if self._deferred(frame):
-            return
-        headers = {k: v for k, v in frame.headers.items() if k not in _NOT_KEPT}
-        self._broker.send(batch, destination, headers, frame.body or b"")
+        if not self._deferred(frame):
+            headers = {k: v for k, v in frame.headers.items() if k not in _NOT_KEPT}
+            self._broker.send(batch, destination, headers, frame.body or b"")
 
     def _subscribe(self, frame: Frame, batch: Batch) -> None:
         name, destination = _need(frame, "id"), _need(frame, "destination")
         ack = frame.headers.get("ack", "auto")
-        prefetch = frame.headers.get("activemq.prefetchSize", str(self._prefetch))
-        assert self._user is not None
-        if destination not in self._user.read:
+        usual = QUEUE_PREFETCH if destination.startswith("/queue/") else TOPIC_PREFETCH
+        prefetch = frame.headers.get("activemq.prefetchSize", str(usual))
+        if self._user is None or destination not in self._user.read:
             raise Refused(f"SUBSCRIBE: this user may not read {destination}")
         if name in self._subscriptions:
             raise Refused(f"SUBSCRIBE: id {name} is in use on this connection")
@@ -212,12 +198,10 @@ class Session:
         if subscription is None:
             raise Refused("UNSUBSCRIBE: no such id")
         self._broker.detach(subscription)
-        left = {k: d for k, d in self._unanswered.items() if d.subscription is subscription}
-        for key in left:
-            del self._unanswered[key]
-        self._broker.release(batch, left.values())
+        left = [k for k, d in self._unanswered.items() if d.subscription is subscription]
+        self._broker.release(batch, [self._unanswered.pop(k) for k in left])
 
-    def _answer(self, frame: Frame, batch: Batch) -> None:
+    def _acknowledge(self, frame: Frame, batch: Batch) -> None:
         if self._version == "1.1":
             key = _key(_need(frame, "message-id"), _need(frame, "subscription"))
         else:
@@ -229,129 +213,81 @@ class Session:
             return
         keys = [key]
         if delivery.subscription.ack == "client":
-            keys = []
-            for earlier, other in self._unanswered.items():
-                if other.subscription is delivery.subscription:
-                    keys.append(earlier)
-                if earlier == key:
-                    break
-        answered = [self._unanswered.pop(k) for k in keys]
+            of_it = delivery.subscription
+            keys = [k for k, d in self._unanswered.items() if d.subscription is of_it]
+            keys = keys[: keys.index(key) + 1]
         follow = self._broker.acknowledge if frame.cmd == "ACK" else self._broker.reject
-        follow(batch, answered)
+        follow(batch, [self._unanswered.pop(k) for k in keys])
 
     def _deferred(self, frame: Frame) -> bool:
         """Whether a frame belongs to a transaction and waits there for its COMMIT."""
         name = frame.headers.pop("transaction", None)
         if name is None:
             return False
-        transaction = self._transaction(frame.cmd, name)
+        transaction = self._transaction(frame, name)
         transaction.size += 1024 + len(frame.body or b"")
         if transaction.size > TRANSACTION_LIMIT:
             raise Refused(f"{frame.cmd}: transaction {name} has grown too large")
         transaction.frames.append(frame)
         return True
 
-    def _transaction(self, command: str, name: str) -> _Transaction:
-        found = self._transactions.get(name)
-        if found is None:
-            raise Refused(f"{command}: no transaction {name} has begun")
-        return found
+    def _transaction(self, frame: Frame, name: str) -> _Transaction:
+        if name not in self._transactions:
+            raise Refused(f"{frame.cmd}: no transaction {name} has begun")
+        return self._transactions[name]
 
-    def _begin(self, frame: Frame, batch: Batch) -> None:  # noqa: ARG002 - as every handler
+    def _begin(self, frame: Frame, _batch: Batch) -> None:
         name = _need(frame, "transaction")
         if name in self._transactions:
             raise Refused(f"BEGIN: transaction {name} has already begun")
         self._transactions[name] = _Transaction()
 
-    def _commit(self, frame: Frame, batch: Batch) -> None:
+    def _end(self, frame: Frame, batch: Batch) -> None:
         name = _need(frame, "transaction")
-        transaction = self._transaction(frame.cmd, name)
+        transaction = self._transaction(frame, name)
         del self._transactions[name]
         whole = Batch()
-        for part in transaction.frames:
-            self._handle_checked(part, whole)
-        batch += whole
+        for part in transaction.frames if frame.cmd == "COMMIT" else []:
+            self._perform(part, whole)
+        batch.changes += whole.changes
+        batch.after += whole.after
 
-    def _abort(self, frame: Frame, batch: Batch) -> None:  # noqa: ARG002
-        name = _need(frame, "transaction")
-        self._transaction(frame.cmd, name)
-        del self._transactions[name]
-
-    def _disconnect(self, frame: Frame, batch: Batch) -> None:  # noqa: ARG002
-        batch.after.append(partial(setattr, self, "_ending", True))
-
-    # Outgoing
+    def _disconnect(self, _frame: Frame, _batch: Batch) -> None:
+        self._goodbye = True
 
     @property
     def has_room(self) -> bool:
-        """Whether more may be queued for sending."""
-        return self._room.is_set() and not self._ending
+        """Whether more may be delivered now."""
+        return self._outbox.room.is_set()
 
     def deliver(self, delivery: Delivery, message: Message) -> None:
         """Send a message to one of this connection's subscriptions."""
         subscription = delivery.subscription
-        message_id = message.headers["message-id"]
-        key = _key(message_id, subscription.name)
+        key = _key(message.headers["message-id"], subscription.name)
         self._unanswered[key] = delivery
-        headers = {
-            **message.headers,
+        headers = message.headers | {
             "destination": subscription.destination,
             "subscription": subscription.name,
         }
-        if self._version != "1.1" and subscription.ack != "auto":
+        auto = subscription.ack == "auto"
+        if not auto and self._version != "1.1":
             headers["ack"] = key
         if message.redeliveries:
             headers["redelivered"] = "true"
-        self._put("MESSAGE", headers, message.body, key if subscription.ack == "auto" else None)
+        self._outbox.put(dump("MESSAGE", headers, message.body), key if auto else None)
 
     def lag(self) -> None:
-        """End a connection that does not read what its topic sends."""
+        """End the connection: it does not read what its topic sends."""
         self._log.warning("slow_subscriber")
         self._writer.transport.abort()
 
-    def _put(
-        self, cmd: str, headers: dict[str, str], body: bytes = b"", key: str | None = None
-    ) -> None:
-        """Queue a frame; `key` is the delivery that its sending answers."""
-        data = dump(cmd, headers, body)
-        self._outbox.append((data, key))
-        self._outbox_size += len(data)
-        if self._outbox_size >= OUTBOX_LIMIT:
-            self._room.clear()
-        self._wake.set()
-
-    async def _send_all(self) -> None:
-        """Send what is put in the outbox, and heart-beats where there is nothing."""
-        try:
-            while self._outbox or not self._ending:
-                try:
-                    async with asyncio.timeout(self._send_every_s):
-                        await self._wake.wait()
-                except TimeoutError:
-                    self._writer.write(b"\n")
-                self._wake.clear()
-                await self._send_outbox()
-        except (OSError, TimeoutError, StoreError) as error:
-            self._log.info("sending_ended", error=str(error) or "the client does not read")
-            self._writer.transport.abort()
-            self._room.set()
-
-    async def _send_outbox(self) -> None:
-        sent, self._outbox = self._outbox, deque()
-        self._outbox_size = 0
-        self._writer.writelines(data for data, _ in sent)
-        async with asyncio.timeout(STALL_LIMIT_S):
-            await self._writer.drain()
+    async def _sent(self, keys: list[str]) -> None:
         batch = Batch()
-        keys = [key for _, key in sent if key is not None]
-        self._broker.acknowledge(
-            batch, [self._unanswered.pop(k) for k in keys if k in self._unanswered]
-        )
+        unasked = [self._unanswered.pop(k) for k in keys if k in self._unanswered]
+        self._broker.acknowledge(batch, unasked)
         await self._broker.carry_out(batch)
-        if not self._room.is_set():
-            self._room.set()
-            for destination in {s.destination for s in self._subscriptions.values()}:
-                self._broker.dispatch(destination)
+        for subscription in list(self._subscriptions.values()):
+            self._broker.dispatch(subscription.destination)
 
 
 _HANDLERS = {
@@ -360,11 +296,11 @@ _HANDLERS = {
     "SEND": Session._send,
     "SUBSCRIBE": Session._subscribe,
     "UNSUBSCRIBE": Session._unsubscribe,
-    "ACK": Session._answer,
-    "NACK": Session._answer,
+    "ACK": Session._acknowledge,
+    "NACK": Session._acknowledge,
     "BEGIN": Session._begin,
-    "COMMIT": Session._commit,
-    "ABORT": Session._abort,
+    "COMMIT": Session._end,
+    "ABORT": Session._end,
     "DISCONNECT": Session._disconnect,
 }
 
@@ -378,11 +314,6 @@ def _need(frame: Frame, header: str) -> str:
 
 def _key(message_id: str, subscription: str) -> str:
     return f"{message_id}/{subscription}"
-
-
-def _receipt_of(error: Exception) -> dict[str, str]:
-    notes = [note for note in getattr(error, "__notes__", []) if note]
-    return {"receipt-id": notes[0]} if notes else {}
 
 
 def _heart_beat(text: str) -> tuple[int, int]:

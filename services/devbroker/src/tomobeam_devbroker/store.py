@@ -37,46 +37,37 @@ class StoreError(RuntimeError):
 
 @dataclass(frozen=True)
 class Message:
-    """One message of a queue. `due` is the time (seconds since 1970) before which it waits."""
+    """One message of a queue, and how often it was delivered without being acknowledged."""
 
     headers: dict[str, str]
     body: bytes
     redeliveries: int = 0
-    due: float = 0.0
 
 
-@dataclass(frozen=True)
-class Change:
-    """One statement of a commit."""
-
-    sql: str
-    values: tuple[object, ...]
+Change = tuple[str, tuple[object, ...]]
+"""One statement of a commit and its values."""
 
 
 def insert(row: int, queue: str, message: Message) -> Change:
     """Keep a message under a number from `Store.new_row`."""
     values = (row, queue, json.dumps(message.headers), message.body)
-    return Change("insert into messages (id, queue, headers, body) values (?, ?, ?, ?)", values)
+    return "insert into messages (id, queue, headers, body) values (?, ?, ?, ?)", values
 
 
 def delete(row: int) -> Change:
     """Forget a message: it was acknowledged."""
-    return Change("delete from messages where id = ?", (row,))
+    return "delete from messages where id = ?", (row,)
 
 
 def postpone(row: int, redeliveries: int, due: float) -> Change:
-    """Count a delivery that failed, and when the next one may be."""
-    return Change(
-        "update messages set redeliveries = ?, due = ? where id = ?", (redeliveries, due, row)
-    )
+    """Count a delivery that failed; the next one waits until `due` (seconds since 1970)."""
+    sql = "update messages set redeliveries = ?, due = ? where id = ?"
+    return sql, (redeliveries, due, row)
 
 
-def move(row: int, queue: str, headers: dict[str, str]) -> Change:
+def move(row: int, queue: str) -> Change:
     """Put a message in another queue, as new there."""
-    return Change(
-        "update messages set queue = ?, headers = ?, redeliveries = 0, due = 0 where id = ?",
-        (queue, json.dumps(headers), row),
-    )
+    return "update messages set queue = ?, redeliveries = 0, due = 0 where id = ?", (queue, row)
 
 
 class Store:
@@ -131,15 +122,13 @@ class Store:
         Raises:
             StoreError: it cannot be read.
         """
-        sql = "select headers, body, redeliveries, due from messages where id = ?"
+        sql = "select headers, body, redeliveries from messages where id = ?"
         try:
             with closing(self._reader.execute(sql, (row,))) as cursor:
                 found = cursor.fetchone()
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {error}") from error
-        if found is None:
-            return None
-        return Message(json.loads(found[0]), found[1], found[2], found[3])
+        return Message(json.loads(found[0]), *found[1:]) if found else None
 
     async def write(self, changes: Sequence[Change]) -> None:
         """Return when the changes are on disk, all of them.
@@ -179,8 +168,8 @@ class Store:
     def _commit(self, changes: Sequence[Change]) -> sqlite3.Error | None:
         try:
             self._db.execute("begin immediate")
-            for change in changes:
-                self._db.execute(change.sql, change.values)
+            for sql, values in changes:
+                self._db.execute(sql, values)
             self._db.execute("commit")
         except sqlite3.Error as error:
             if self._db.in_transaction:
@@ -189,14 +178,16 @@ class Store:
         return None
 
     async def shrink(self) -> None:
-        """Give the space of forgotten messages back to the disk."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._shrink)
+        """Give the space of forgotten messages back to the disk.
 
-    def _shrink(self) -> None:
+        Raises:
+            StoreError: the database does not take it.
+        """
+        # A script, because `execute` takes only the first step of this vacuum: one page.
+        script = "pragma incremental_vacuum; pragma wal_checkpoint(truncate);"
+        loop = asyncio.get_running_loop()
         try:
-            self._db.execute("pragma incremental_vacuum").fetchall()
-            self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+            await loop.run_in_executor(self._thread, self._db.executescript, script)
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {error}") from error
 

@@ -1,0 +1,195 @@
+"""What the embedded broker promises besides: its own limits, and words for its operator."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.services.broker.brokers import Devbroker
+from tests.services.broker.clients import Bare, Client
+from tomobeam_contracts.destinations import (
+    BROKER_INGESTER,
+    BROKER_PRODUCER,
+    INGEST_QUEUE,
+    SCAN_TOPIC,
+    queue,
+    topic,
+)
+
+TOPIC, QUEUE = topic(SCAN_TOPIC), queue(INGEST_QUEUE)
+START_LIMIT_S = 60
+
+
+@pytest.fixture
+def stopped(tmp_path) -> Devbroker:
+    return Devbroker(tmp_path)
+
+
+@pytest.fixture
+def running(stopped) -> Iterator[Devbroker]:
+    stopped.start()
+    yield stopped
+    stopped.stop()
+
+
+def run(broker: Devbroker, **changes: str | None) -> subprocess.CompletedProcess[str]:
+    environment = broker.environment() | {k: v for k, v in changes.items() if v is not None}
+    for name in [k for k, v in changes.items() if v is None]:
+        del environment[name]
+    return subprocess.run(
+        broker.command(),
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=START_LIMIT_S,
+        check=False,
+    )
+
+
+def test_port_in_use_is_named_with_its_setting(stopped):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", stopped.port))
+        taken.listen()
+        ended = run(stopped)
+    assert ended.returncode == 1
+    sentence = f"TOMOBEAM_BROKER_PORT: port {stopped.port} on 127.0.0.1 is in use\n"
+    assert ended.stderr == sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"TOMOBEAM_BROKER_PRODUCER_PASSWORD": None},
+            r"TOMOBEAM_BROKER_PRODUCER_PASSWORD \(or .*_FILE\): Field required",
+        ),
+        (
+            {"TOMOBEAM_BROKER_DATABASE": "/nowhere/x.sqlite"},
+            r"TOMOBEAM_BROKER_DATABASE: /nowhere/x\.sqlite: No such file or directory",
+        ),
+        ({"TOMOBEAM_BROKER_PORT": "many"}, "TOMOBEAM_BROKER_PORT: .*integer"),
+    ],
+)
+def test_wrong_setting_is_named(stopped, changes, sentence):
+    ended = run(stopped, **changes)
+    assert ended.returncode in (1, 2)
+    assert re.match(sentence, ended.stderr), ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_passwords_come_from_files_and_appear_nowhere(tmp_path):
+    class FromFiles(Devbroker):
+        def environment(self) -> dict[str, str]:
+            values = super().environment()
+            for name in ("PRODUCER", "INGESTER"):
+                variable = f"TOMOBEAM_BROKER_{name}_PASSWORD"
+                path = self.folder / name
+                path.write_text(values.pop(variable) + "\n")
+                values[f"{variable}_FILE"] = str(path)
+            return values
+
+    broker = FromFiles(tmp_path)
+    broker.start()
+    with Client.producer(broker) as producer:
+        producer.send(TOPIC, "a")
+    assert broker.stop() == 0
+    log = broker.log.read_text()
+    assert not any(password in log for password in broker.passwords.values())
+    database = (tmp_path / "broker.sqlite").read_bytes()
+    assert not any(password.encode() in database for password in broker.passwords.values())
+
+
+def test_error_closes_and_names_the_receipt(running):
+    with Bare(running) as client:
+        client.login(BROKER_PRODUCER)
+        client.send(f"SEND\ndestination:{QUEUE}\nreceipt:r7\n\nx\0".encode())
+        said = client.closed()
+    assert b"receipt-id:r7" in said
+    assert f"SEND: this user may not send to {QUEUE}".encode() in said
+
+
+def test_prefetch_that_is_no_number_is_refused(running):
+    with Bare(running) as client:
+        client.login(BROKER_INGESTER)
+        head = f"SUBSCRIBE\nid:1\ndestination:{QUEUE}\nactivemq.prefetchSize:0\n\n\0"
+        assert client.refused(head.encode())
+
+
+def test_full_store_refuses_the_sender_and_recovers(tmp_path):
+    broker = Devbroker(tmp_path)
+    broker.settings = {"TOMOBEAM_BROKER_STORE_MIB": "2"}
+    broker.start()
+    body = b"x" * 500_000
+    with Client.producer(broker) as producer:
+        for _ in range(8):
+            producer.connection.send(TOPIC, body)
+        assert "full" in producer.error().headers["message"]
+    with Client.ingester(broker) as ingester:
+        ingester.subscribe(QUEUE)
+        ingester.ack(ingester.message())
+        with Client.producer(broker) as producer:
+            producer.send(TOPIC, "fits again")
+    assert broker.stop() == 0
+
+
+def test_consumer_that_does_not_read_costs_little_memory(running):
+    process = psutil.Process(running.pid)
+    with Bare(running) as deaf, Client.producer(running) as producer:
+        deaf.login(BROKER_INGESTER)
+        head = f"SUBSCRIBE\nid:1\ndestination:{QUEUE}\nack:client\nactivemq.prefetchSize:9999\n\n\0"
+        deaf.send(head.encode())
+        producer.send(TOPIC, "warm up")
+        before = process.memory_info().rss
+        for _ in range(120):
+            producer.send(TOPIC, b"x" * 500_000)
+        assert process.memory_info().rss - before < 30_000_000
+    with Client.ingester(running) as ingester:
+        ingester.subscribe(QUEUE, ack="auto")
+        assert sum(len(ingester.message().body) > 1000 for _ in range(121)) == 120
+
+
+def test_sender_that_reads_no_receipts_costs_little_memory(running):
+    process = psutil.Process(running.pid)
+    before = process.memory_info().rss
+    frame = f"SEND\ndestination:{TOPIC}\nreceipt:{'r' * 10_000}\n\nx\0".encode()
+    with Bare(running) as rude:
+        rude.login(BROKER_PRODUCER)
+        writer = threading.Thread(target=_write_until_closed, args=(rude, frame * 4000))
+        writer.start()
+        writer.join(5)
+        assert process.memory_info().rss - before < 40_000_000
+        with Client.ingester(running) as ingester:
+            ingester.subscribe(QUEUE)
+            assert ingester.message().body == b"x"
+    writer.join(START_LIMIT_S)
+
+
+def _write_until_closed(client: Bare, data: bytes) -> None:
+    try:
+        client.send(data)
+    except OSError:
+        return
+
+
+def test_database_stays_as_small_as_its_queue(running):
+    with Client.producer(running) as producer, Client.ingester(running) as ingester:
+        ingester.subscribe(QUEUE, prefetch=10)
+        for _ in range(150):
+            producer.send(TOPIC, b"x" * 100_000)
+            ingester.ack(ingester.message())
+    size = sum(f.stat().st_size for f in Path(running.folder).glob("broker.sqlite*"))
+    assert size < 20_000_000
+
+
+def test_help_names_the_settings(stopped):
+    command = [*stopped.command(), "--help"]
+    told = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=True)
+    assert "TOMOBEAM_BROKER_DATABASE: SQLite file" in told.stdout
