@@ -60,7 +60,9 @@ class Roots:
             Refused: the links lead outside the roots, or the name is impossible.
             StoreAway: the root is not there.
         """
-        root = next(root for root in self.roots if _within(path, root))
+        root = next((root for root in self.roots if _within(path, root)), None)
+        if root is None:
+            raise self._outside(str(path), str(path))
         self.check_mounted(root)
         try:
             real = path.resolve()
