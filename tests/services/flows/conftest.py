@@ -139,7 +139,7 @@ class Bench:
         return {"model_name": model, "task_name": task, "params": body}
 
 
-def _fill_tiled(platform: Platform) -> None:
+def fill_tiled(platform: Platform) -> None:
     key = SecretStr(platform.secret("tiled-key-webapp"))
     with TiledClient(platform.site.tiled_url, key) as tiled:
         tiled.ensure_container("recons")
@@ -162,7 +162,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     write_registry(folder / "registry.json")
     (folder / "models").mkdir()
     with local_platform(folder / "site", ["prefect-server", "tiled"], _short_heartbeats) as p:
-        _fill_tiled(p)
+        fill_tiled(p)
         with PrefectApi(p.site.prefect_api_url, p.secret("prefect-auth")) as api:
             bench = Bench(p, api, folder)
             yield bench

@@ -14,6 +14,7 @@ from tomobeam_flows.active import CANCELLED, Active, Context, Ending
 from tomobeam_flows.api import is_transient
 
 SILENT = "No sign of life from the worker of this run; it is taken for dead."
+BEAT_LIMIT_S = 5.0
 
 log = logs.get(__name__)
 
@@ -32,8 +33,10 @@ async def beat_once(context: Context) -> None:
     """Say which runs are alive; a server that is away hears the next time."""
     async with context.heartbeat:
         try:
-            await context.api.beat(context.active.ids)
-        except httpx.HTTPError as error:
+            # A run that ends waits for this.
+            with anyio.fail_after(BEAT_LIMIT_S):
+                await context.api.beat(context.active.ids)
+        except (httpx.HTTPError, TimeoutError) as error:
             log.warning("heartbeat not sent", error=str(error) or repr(error))
 
 

@@ -21,6 +21,8 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 5.0
 # Prefect's client tries for 14 s before a look for runs counts as failed.
 SILENT_AFTER_S = 30.0
+# Grace for the jobs and last words; supervisors wait longer.
+STOP_LIMIT_S = 20.0
 
 log = logs.get(__name__)
 
@@ -83,7 +85,7 @@ class Service:
         if task is None:
             raise RuntimeError("not in a task")
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
+            loop.add_signal_handler(number, self._stop, task)
         with HealthServer(self._settings.worker_port, self.check):
             notify_systemd()
             try:
@@ -91,6 +93,12 @@ class Service:
                 await self._work()
             except asyncio.CancelledError:
                 log.info("worker stopped")
+
+    def _stop(self, task: asyncio.Task[None]) -> None:
+        log.info("worker is asked to stop")
+        task.cancel()
+        # Whatever still waits for a server then, recovery says at the next start.
+        asyncio.get_running_loop().call_later(STOP_LIMIT_S, task.cancel)
 
     async def _work(self) -> None:
         # It imports for seconds; until then the health page already answers.

@@ -67,6 +67,8 @@ def configure_prefect(settings: PrefectSettings, home: Path) -> None:
             "PREFECT_HOME": str(home),
             # Three attempts, 14 s: what is tried for longer has a loop of its own.
             "PREFECT_CLIENT_MAX_RETRIES": "3",
+            # A request without an answer is asked again, well before a run counts as silent.
+            "PREFECT_API_REQUEST_TIMEOUT": "20",
             "PREFECT_LOGGING_TO_API_ENABLED": "false",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_TELEMETRY_ENABLE_RESOURCE_METRICS": "false",
