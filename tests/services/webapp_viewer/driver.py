@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Self
 
+from selenium.common.exceptions import NoAlertPresentException
 from selenium.webdriver import ActionChains, Chrome, Keys
 from selenium.webdriver.remote.webelement import WebElement
 
@@ -112,6 +114,11 @@ class Page:
             f"{part!r} gone",
             limit_s,
         )
+
+    def accept_leaving(self) -> None:
+        """Answer the browser's question whether to leave with unsaved work."""
+        with contextlib.suppress(NoAlertPresentException):
+            self.browser.switch_to.alert.accept()
 
     def faults(self) -> list[str]:
         """What the browser logged as errors of our scripts."""

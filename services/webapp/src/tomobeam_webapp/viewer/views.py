@@ -28,7 +28,7 @@ FULL = 65535
 SMALLEST = 256
 SAMPLED_SLICES = 5
 SAMPLED_PIXELS = 500_000
-HOT_SLICES = 12
+HOT_SLICES = 8
 PREFETCH = 2
 MAX_UNWRITTEN = 8
 """Views waiting for the disk; beyond that a view is made again when it is next wanted."""

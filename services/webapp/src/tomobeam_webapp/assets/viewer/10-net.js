@@ -50,8 +50,15 @@ window.tomobeamViewer = {};
     return response;
   }
 
+  /** Wait, but no longer than until the scientist comes back to this tab or the network does. */
   const wait = (ms, signal) => new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, ms);
+    const end = () => {
+      clearTimeout(timer);
+      for (const event of ["focus", "online"]) window.removeEventListener(event, end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    for (const event of ["focus", "online"]) window.addEventListener(event, end);
     signal?.addEventListener("abort", () => {
       clearTimeout(timer);
       reject(new DOMException("aborted", "AbortError"));

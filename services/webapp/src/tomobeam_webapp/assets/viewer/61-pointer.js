@@ -130,7 +130,7 @@
   document.addEventListener("keydown", event => {
     const {target} = event;
     const ours = target === document.body || target.closest?.(".tb-view, .tb-annotations");
-    if (!ours || target.matches?.(TYPING) || event.defaultPrevented) return;
+    if (!ours || target.matches?.(TYPING) || event.defaultPrevented || app.view?.drag) return;
     if (target.matches?.("input[type=range]:not(.tb-slices)") && /^(Arrow|Page|Home|End)/.test(event.key)) return;
     if (app.key(event)) event.preventDefault();
   });

@@ -4,7 +4,7 @@
   const h = (...all) => window.React.createElement(...all);
 
   const digits = value => Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3)
-    ? value.toExponential(3) : String(Number(value.toPrecision(5)));
+    ? value.toExponential(2) : String(Number(value.toPrecision(4)));
 
   /** A number that is set when the scientist has finished typing it. */
   function Limit({label, value, onSet}) {
