@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import socket
 import subprocess
 import sys
-from abc import ABC, abstractmethod
 from pathlib import Path
 from time import monotonic, sleep
+from typing import ClassVar
 
-import jinja2
 import pytest
 
-from tomobeam_contracts import destinations
+from roles.activemq import service as activemq_role
+from roles.devbroker import service as devbroker_role
 from tomobeam_contracts.destinations import BROKER_INGESTER, BROKER_PRODUCER
+from tomobeam_deploy.secrets import ensure_secrets, read_secret, secret_names
+from tomobeam_deploy.service import Placement, Service, place
+from tomobeam_deploy.site import Ports, Site
+from tomobeam_deploy.templates import ROOT, render
 
-TEMPLATES = Path(__file__).parents[3] / "templates"
-ACTIVEMQ_HOME = Path("/usr/share/activemq")
-ACTIVEMQ_TEMPLATES = "activemq/etc/activemq/instances-available/tomobeam"
+ACTIVEMQ_HOME = Path(activemq_role.HOME)
 START_LIMIT_S = 120
 STOP_LIMIT_S = 60
 
@@ -35,26 +36,47 @@ def free_port() -> int:
         return sock.getsockname()[1]
 
 
-class Broker(ABC):
+class Broker:
     """A broker in a folder of its own, that can be killed and started again."""
 
     kind: str
+    service: Service
+    values: ClassVar[dict[str, object]] = {}
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
-        self.passwords = {
-            BROKER_PRODUCER: secrets.token_urlsafe(18),
-            BROKER_INGESTER: secrets.token_urlsafe(18),
-        }
         self.log = folder / "broker.log"
+        self.settings: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
+        secrets = folder / "secrets"
+        ensure_secrets(secrets, secret_names(self.service))
+        self.passwords = {
+            user: read_secret(secrets, f"broker-{user}")
+            for user in (BROKER_PRODUCER, BROKER_INGESTER)
+        }
+        site = Site.load(ROOT / "inventories" / "local")
+        self.placed = place(
+            self.service,
+            Placement(
+                site=site.model_copy(update={"ports": Ports(broker=self.port)}),
+                bin=Path(sys.executable).parent,
+                config=folder / "config",
+                state=folder / "state",
+                secrets=secrets,
+                values=self.values,
+            ),
+        )
+        for path in (folder / "config", folder / "state"):
+            path.mkdir()
+        for template, name in self.service.files.items():
+            (folder / "config" / name).write_text(render(template, self.placed))
 
-    @abstractmethod
-    def command(self) -> list[str]: ...
+    def command(self) -> list[str]:
+        return list(self.placed.argv)
 
     def environment(self) -> dict[str, str]:
-        return dict(os.environ)
+        return os.environ | self.placed.environment | self.settings
 
     def start(self) -> None:
         """Start it and wait until its port accepts."""
@@ -102,72 +124,23 @@ class Broker(ABC):
 
 class Devbroker(Broker):
     kind = "devbroker"
+    service = devbroker_role.SERVICE
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.settings: dict[str, str] = {}
-
-    def command(self) -> list[str]:
-        return [str(Path(sys.executable).with_name("tomobeam-devbroker"))]
-
-    def environment(self) -> dict[str, str]:
-        return super().environment() | {
-            "TOMOBEAM_BROKER_PORT": str(self.port),
-            "TOMOBEAM_BROKER_DATABASE": str(self.folder / "broker.sqlite"),
-            "TOMOBEAM_BROKER_PRODUCER_PASSWORD": self.passwords[BROKER_PRODUCER],
-            "TOMOBEAM_BROKER_INGESTER_PASSWORD": self.passwords[BROKER_INGESTER],
+        self.settings = {
             "TOMOBEAM_BROKER_REDELIVERIES": str(REDELIVERIES),
             "TOMOBEAM_BROKER_REDELIVERY_S": str(REDELIVERY_MS / 1000),
-            **self.settings,
         }
 
 
 class ActiveMQ(Broker):
     kind = "activemq"
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        for name in ("activemq.xml", "log4j.properties", "credentials.properties"):
-            self._render(name)
-
-    def _render(self, name: str) -> None:
-        templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(TEMPLATES),
-            undefined=jinja2.StrictUndefined,
-            keep_trailing_newline=True,
-        )
-        text = templates.get_template(f"{ACTIVEMQ_TEMPLATES}/{name}.j2").render(
-            address="127.0.0.1",
-            port=self.port,
-            destinations=destinations,
-            redeliveries=REDELIVERIES,
-            redelivery_ms=REDELIVERY_MS,
-            passwords={
-                "producer": self.passwords[BROKER_PRODUCER],
-                "ingester": self.passwords[BROKER_INGESTER],
-            },
-        )
-        path = self.folder / name
-        path.touch(mode=0o600)
-        path.write_text(text)
-
-    def command(self) -> list[str]:
-        return [
-            "java",
-            "-Xms64m",
-            "-Xmx256m",
-            "-XX:+UseSerialGC",
-            "-XX:-UsePerfData",
-            f"-Dactivemq.home={ACTIVEMQ_HOME}",
-            f"-Dactivemq.base={self.folder}",
-            f"-Dactivemq.conf={self.folder}",
-            f"-Dactivemq.data={self.folder / 'data'}",
-            f"-Dlog4j.configuration=file:{self.folder / 'log4j.properties'}",
-            "-jar",
-            str(ACTIVEMQ_HOME / "bin" / "activemq.jar"),
-            "start",
-            f"xbean:file:{self.folder / 'activemq.xml'}",
-        ]
+    service = activemq_role.SERVICE
+    values: ClassVar[dict[str, object]] = {
+        "redeliveries": REDELIVERIES,
+        "redelivery_ms": REDELIVERY_MS,
+    }
 
 
 KINDS: dict[str, type[Broker]] = {"devbroker": Devbroker, "activemq": ActiveMQ}

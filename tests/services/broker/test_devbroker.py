@@ -8,10 +8,10 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
+import stomp.exception
 
 from tests.services.broker.brokers import Devbroker
 from tests.services.broker.clients import Bare, Client
@@ -68,7 +68,7 @@ def test_port_in_use_is_named_with_its_setting(stopped):
     ("changes", "sentence"),
     [
         (
-            {"TOMOBEAM_BROKER_PRODUCER_PASSWORD": None},
+            {"TOMOBEAM_BROKER_PRODUCER_PASSWORD_FILE": None},
             r"TOMOBEAM_BROKER_PRODUCER_PASSWORD \(or .*_FILE\): Field required",
         ),
         (
@@ -85,26 +85,24 @@ def test_wrong_setting_is_named(stopped, changes, sentence):
     assert ended.stderr.count("\n") == 1
 
 
-def test_passwords_come_from_files_and_appear_nowhere(tmp_path):
-    class FromFiles(Devbroker):
-        def environment(self) -> dict[str, str]:
-            values = super().environment()
-            for name in ("PRODUCER", "INGESTER"):
-                variable = f"TOMOBEAM_BROKER_{name}_PASSWORD"
-                path = self.folder / name
-                path.write_text(values.pop(variable) + "\n")
-                values[f"{variable}_FILE"] = str(path)
-            return values
-
-    broker = FromFiles(tmp_path)
-    broker.start()
-    with Client.producer(broker) as producer:
+def test_passwords_appear_nowhere(running):
+    with Client.producer(running) as producer:
         producer.send(TOPIC, "a")
-    assert broker.stop() == 0
-    log = broker.log.read_text()
-    assert not any(password in log for password in broker.passwords.values())
-    database = (tmp_path / "broker.sqlite").read_bytes()
-    assert not any(password.encode() in database for password in broker.passwords.values())
+    with pytest.raises(stomp.exception.ConnectFailedException):
+        Client.producer(running, password="wrong-one")
+    kept = [running.log, *(running.folder / "state").iterdir()]
+    for path in kept:
+        held = path.read_bytes()
+        for password in (*running.passwords.values(), "wrong-one"):
+            assert password.encode() not in held
+
+
+def test_stops_cleanly_with_clients_connected(stopped):
+    stopped.start()
+    with Client.ingester(stopped) as ingester:
+        ingester.subscribe(QUEUE)
+        assert stopped.stop() == 0
+        assert ingester.gone.wait(START_LIMIT_S)
 
 
 def test_error_closes_and_names_the_receipt(running):
@@ -125,7 +123,7 @@ def test_prefetch_that_is_no_number_is_refused(running):
 
 def test_full_store_refuses_the_sender_and_recovers(tmp_path):
     broker = Devbroker(tmp_path)
-    broker.settings = {"TOMOBEAM_BROKER_STORE_MIB": "2"}
+    broker.settings["TOMOBEAM_BROKER_STORE_MIB"] = "2"
     broker.start()
     body = b"x" * 500_000
     with Client.producer(broker) as producer:
@@ -185,7 +183,7 @@ def test_database_stays_as_small_as_its_queue(running):
         for _ in range(150):
             producer.send(TOPIC, b"x" * 100_000)
             ingester.ack(ingester.message())
-    size = sum(f.stat().st_size for f in Path(running.folder).glob("broker.sqlite*"))
+    size = sum(f.stat().st_size for f in (running.folder / "state").glob("broker.sqlite*"))
     assert size < 20_000_000
 
 
