@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
+from tests.unit.reconstruction.scans import Scan
 from tomobeam_reconstruction.acquire import Acquisition
 from tomobeam_reconstruction.scan_file import write_scan
 from tomobeam_reconstruction.specimens import make_specimen
-from tomobeam_reconstruction.truth import Truth, read_truth
+from tomobeam_reconstruction.truth import read_truth
 
 SIZE, HEIGHT, ANGLES = 96, 8, 121
-
-
-@dataclass(frozen=True)
-class Scan:
-    projections: Path
-    truth: Truth
 
 
 @pytest.fixture(scope="session")

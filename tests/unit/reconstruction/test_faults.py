@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.unit.reconstruction.conftest import Scan
+from tests.unit.reconstruction.scans import Scan
 from tomobeam_reconstruction.cli import app
 
 ENTRY = "/entry1/tomo_entry"

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from scipy import ndimage
 
-from tests.unit.reconstruction.conftest import Scan
+from tests.unit.reconstruction.scans import Scan
 from tomobeam_reconstruction import reconstruct as module
 from tomobeam_reconstruction.acquire import Acquisition
 from tomobeam_reconstruction.faults import InputFault

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.reconstruction.conftest import Scan
+from tests.unit.reconstruction.scans import Scan
 from tomobeam_contracts.tree import UNLABELLED
 from tomobeam_reconstruction.faults import InputFault
 from tomobeam_reconstruction.specimens import Kind, make_specimen
