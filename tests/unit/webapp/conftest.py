@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 
 from tests.support.platform import REPOSITORY
@@ -31,12 +32,18 @@ def make_settings(folder: Path, **changes: object) -> WebSettings:
     return WebSettings.load(**(given | changes))
 
 
-@pytest.fixture()
+@pytest.fixture(autouse=True)
+def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real Argon2 with the least work: these tests are not about its strength."""
+    monkeypatch.setattr(users, "_hasher", PasswordHasher(time_cost=1, memory_cost=8))
+
+
+@pytest.fixture
 def settings(tmp_path: Path) -> WebSettings:
     return make_settings(tmp_path)
 
 
-@pytest.fixture()
+@pytest.fixture
 def engine(settings: WebSettings):
     engine = open_engine(settings)
     create_tables(engine, settings)
@@ -44,12 +51,12 @@ def engine(settings: WebSettings):
     engine.dispose()
 
 
-@pytest.fixture()
+@pytest.fixture
 def with_alice(engine) -> None:
     users.add(engine, "alice", PASSWORD)
 
 
-@pytest.fixture()
+@pytest.fixture
 def client(settings: WebSettings, with_alice: None) -> FlaskClient:
     return create_app(settings).server.test_client()
 

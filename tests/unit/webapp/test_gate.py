@@ -22,7 +22,14 @@ def test_a_page_is_redirected_to_the_login(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/_dash-layout", "/_dash-dependencies", "/assets/shell.js", "/events", "/pixels/x", "/nothing"],
+    [
+        "/_dash-layout",
+        "/_dash-dependencies",
+        "/assets/shell.js",
+        "/events",
+        "/pixels/x",
+        "/nothing",
+    ],
 )
 def test_everything_else_is_401(client: FlaskClient, path: str) -> None:
     answer = client.get(path, headers={"Sec-Fetch-Mode": "cors"})
@@ -67,7 +74,10 @@ def test_a_callback_without_the_token_is_refused(client: FlaskClient) -> None:
     path = "/_dash-update-component"
     assert client.post(path, json={}).status_code == 403
     assert client.post(path, json={}, headers={"X-CSRFToken": "guess"}).status_code == 403
-    assert client.post(path, json={}, data=None, headers={"X-CSRFToken": csrf(client)}).status_code != 403
+    assert (
+        client.post(path, json={}, data=None, headers={"X-CSRFToken": csrf(client)}).status_code
+        != 403
+    )
 
 
 def test_signing_out_ends_the_session_for_a_copied_cookie_too(client: FlaskClient) -> None:

@@ -8,6 +8,7 @@
   const AWAY = "The page’s own server does not answer. It is asked again every second.";
   const known = {};
   let timer = null;
+  let user = null;
 
   function ready() {
     return window.dash_clientside && window.dash_clientside.set_props && document.getElementById("page");
@@ -32,6 +33,9 @@
         page = { words: AWAY };
       } else {
         const news = await answer.json();
+        // Somebody else signed in from another tab: this one still shows the former's work.
+        if (user !== null && user !== news.user) return window.location.reload();
+        user = news.user;
         for (const [name, version] of Object.entries(news.versions)) {
           if (STORES[name]) set(STORES[name], version);
         }

@@ -62,7 +62,8 @@ class JobFeed:
                 self.poll()
                 pause = self._settings.webapp_poll_seconds
             except JobServiceError as error:
-                _log.warning("Prefect is away", reason=str(error))
+                if self._mirror.state(JOBS).fault != str(error):
+                    _log.warning("Prefect is away", reason=str(error))
                 self._mirror.fault(JOBS, str(error))
                 pause = RETRY_S
             until = time.monotonic() + UNSEEN_POLL_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import flask_login
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
@@ -19,6 +20,7 @@ def blueprint(mirror: Mirror, looking: Looking) -> Blueprint:
         looking.note()
         states = dict.fromkeys((RECONS, RESULTS, JOBS), UNREAD) | mirror.states()
         return {
+            "user": flask_login.current_user.id,
             # Being loaded for the first time is a change too, even to nothing.
             "versions": {name: _version(state) for name, state in states.items()},
             "faults": {"images": states[RECONS].fault, "jobs": states[JOBS].fault},

@@ -108,7 +108,8 @@ class TreeFeed:
             self._mirror.put(self._name, key, body)
 
     def _report(self, sentence: str, error: Exception) -> None:
-        _log.warning("Tiled is away", feed=self._name, reason=str(error))
+        if self._mirror.state(self._name).fault != sentence:
+            _log.warning("Tiled is away", feed=self._name, reason=str(error))
         self._mirror.fault(self._name, sentence)
 
 
