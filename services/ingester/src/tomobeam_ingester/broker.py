@@ -167,7 +167,6 @@ class Link(stomp.ConnectionListener):
             receipt = uuid.uuid4().hex
             gone = self._receipts[receipt] = threading.Event()
             try:
-                self._stomp.transport.set_receipt(receipt, None)
                 self._stomp.send_frame("DISCONNECT", {"receipt": receipt})
                 gone.wait(1.0)
             except (StompException, OSError, AttributeError):
