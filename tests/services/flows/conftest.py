@@ -169,6 +169,14 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
             bench.stop_shared_worker()
 
 
+@pytest.fixture(autouse=True)
+def _no_run_is_left(bench: Bench) -> Iterator[None]:
+    """A failed test must not hold the pool's slots against the next."""
+    yield
+    for run in bench.api.open_runs():
+        bench.api.set_state(run["id"], "CANCELLED")
+
+
 @pytest.fixture
 def worker(bench: Bench) -> WorkerProcess:
     """The worker that the tests share; it is alive and ready, and the only one."""

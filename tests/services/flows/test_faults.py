@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 
-from tests.services.flows.conftest import Bench, WorkerProcess
+from tests.services.flows.conftest import COMMAND, Bench, WorkerProcess
 from tests.services.flows.processes import pids, wait_gone
 
 MakeWorker = Callable[..., WorkerProcess]
@@ -175,3 +176,40 @@ def test_a_wrong_login_is_named(bench: Bench, own_worker: MakeWorker) -> None:
     assert worker.process.wait(timeout=60) == 1
     assert "TOMOBEAM_PREFECT_AUTH: " in worker.log.read_text()
     assert "refuses this login" in worker.log.read_text()
+
+
+def test_the_server_ends_what_no_worker_takes_up(bench: Bench, own_worker: MakeWorker) -> None:
+    """A worker that died between taking a run and beginning it, or before it cancelled one."""
+    taken, cancelled = (
+        bench.api.start({"params_list": [bench.step("teller", "train")]}) for _ in range(2)
+    )
+    bench.api.set_state(taken, "PENDING")
+    for state in ("PENDING", "RUNNING", "CANCELLING"):
+        bench.api.set_state(cancelled, state)
+    run = bench.api.wait_final(taken, AUTOMATION_S)
+    assert run["state"]["type"] == "CRASHED"
+    assert "never began it" in run["state"]["message"]
+    run = bench.api.wait_final(cancelled, AUTOMATION_S)
+    assert run["state"]["type"] == "CANCELLED"
+
+
+def test_provisioning_again_changes_nothing(bench: Bench) -> None:
+    def found() -> tuple[list[str], list[str], int]:
+        rules = bench.api.post("/automations/filter")
+        pool = bench.api.get("/work_pools/tomobeam")
+        deployments = bench.api.post("/deployments/filter")
+        return (
+            sorted(rule["name"] for rule in rules),
+            [deployment["id"] for deployment in deployments],
+            pool["concurrency_limit"],
+        )
+
+    before = found()
+    environment = bench.platform.provision_environment("prefect-server")
+    subprocess.run([COMMAND, "provision"], env=environment, check=True, timeout=120)
+    assert found() == before
+    assert before[0] == [
+        "tomobeam: run never begun",
+        "tomobeam: run not cancelled",
+        "tomobeam: silent run",
+    ]

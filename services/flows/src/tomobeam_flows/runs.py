@@ -24,7 +24,7 @@ from tomobeam_flows.metrics import ACTIVE, RUNS
 from tomobeam_flows.output import hide
 from tomobeam_flows.parameters import Plan, Refused, check_images, plan
 from tomobeam_flows.progress import ProgressBar
-from tomobeam_flows.steps import LAST_WORDS_S, WORKER_STOPPED, StepRun, Trained
+from tomobeam_flows.steps import CUT_SHORT_S, WORKER_STOPPED, StepRun, Trained
 
 TILED_PAUSE_S = 2.0
 
@@ -65,7 +65,7 @@ class ParentRun:
             message = self._safe(f"The worker failed: {error!r}")
             await self._finish(Crashed(message=message))
         except BaseException:
-            with anyio.move_on_after(LAST_WORDS_S, shield=True):
+            with anyio.move_on_after(CUT_SHORT_S, shield=True):
                 await self._finish(Crashed(message=WORKER_STOPPED))
             raise
         finally:

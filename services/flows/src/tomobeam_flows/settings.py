@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tomobeam_common.settings import PrefectSettings, TiledSettings
 from tomobeam_contracts.flow import FlowType
+
+# Jobs run in folders of their own: what they are told must not depend on ours.
+Absolute = Annotated[Path, AfterValidator(Path.absolute)]
 
 WORKER_TYPE = "tomobeam"
 # The least that Prefect takes for a trigger that fires on silence.
@@ -29,14 +33,14 @@ class PoolSettings(PrefectSettings):
 class WorkerSettings(PoolSettings, TiledSettings):
     """What one worker needs."""
 
-    registry: Path = Field(description="JSON file of the algorithms that may run")
-    models_dir: Path = Field(description="models, on the store that all workers share")
+    registry: Absolute = Field(description="JSON file of the algorithms that may run")
+    models_dir: Absolute = Field(description="models, on the store that all workers share")
     worker_name: str = Field(
         min_length=1, pattern=r"^[^/%]+$", description="fixed, and held by one worker only"
     )
-    worker_state: Path = Field(description="folder of this worker: lock, running jobs")
+    worker_state: Absolute = Field(description="folder of this worker: lock, running jobs")
     worker_port: int = Field(description="/healthz and /metrics", gt=0, lt=65536)
-    job_bin: Path = Field(description="the folder that holds the jobs' commands")
+    job_bin: Absolute = Field(description="the folder that holds the jobs' commands")
     flow_type: FlowType = Field(FlowType.PROCESS, description="where a request names none")
     job_environment: dict[str, str] = Field(
         default_factory=dict, description="JSON object: further environment variables of jobs"

@@ -30,8 +30,10 @@ from tomobeam_flows.parameters import PlannedStep
 from tomobeam_flows.progress import ProgressBar
 
 WORKER_STOPPED = "The worker was stopped while this ran. Start it again with Retry."
-# A stopping worker tries so long to say how its runs ended; recovery says it otherwise.
-LAST_WORDS_S = 10.0
+# A stopping worker waits so long for its runs to say how they ended, and a run that is cut
+# short even then tries so long; recovery says it otherwise.
+LAST_WORDS_S = 8.0
+CUT_SHORT_S = 2.0
 
 
 def launch_step(**parameters: Any) -> None:
@@ -83,7 +85,7 @@ class StepRun:
         except (CannotLaunch, ValueError) as error:
             state = Failed(message=self._safe(str(error)))
         except BaseException:
-            with anyio.move_on_after(LAST_WORDS_S, shield=True):
+            with anyio.move_on_after(CUT_SHORT_S, shield=True):
                 await self._finish(child, Crashed(message=WORKER_STOPPED))
             raise
         await self._finish(child, state)
