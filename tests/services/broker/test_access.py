@@ -40,8 +40,7 @@ def test_wrong_login_is_refused(broker, user, password):
 
 def test_first_frame_must_be_a_login(broker, ingester):
     with Bare(broker) as stranger:
-        stranger.send(f"SEND\ndestination:{TOPIC}\n\nhello\0".encode())
-        stranger.closed()
+        assert stranger.refused(f"SEND\ndestination:{TOPIC}\n\nhello\0".encode())
     ingester.subscribe(QUEUE)
     assert ingester.nothing_comes()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.services.broker.brokers import REDELIVERIES
-from tests.services.broker.clients import Client
+from tests.services.broker.clients import Bare, Client
 from tomobeam_contracts.destinations import (
+    BROKER_PRODUCER,
     DEAD_LETTER_QUEUE,
     INGEST_QUEUE,
     SCAN_TOPIC,
@@ -82,4 +85,40 @@ def test_ten_thousand_waiting_messages_survive_a_kill(own_broker):
     with Client.ingester(own_broker) as ingester:
         ingester.subscribe(QUEUE, ack="auto", prefetch=1000)
         assert [int(ingester.message().body) for _ in range(count)] == list(range(count))
+        assert ingester.nothing_comes()
+
+
+def test_kill_in_the_middle_of_a_burst_keeps_everything_answered(own_broker):
+    count = 3000
+    with Bare(own_broker) as producer:
+        producer.login(BROKER_PRODUCER)
+        for number in range(count):
+            head = f"SEND\ndestination:{TOPIC}\nreceipt:r{number}\n\n{number}\0"
+            producer.send(head.encode())
+            if number == 500:
+                # The broker is at work on the rest when it dies.
+                producer.until(b"receipt-id:r100\n")
+        own_broker.kill()
+        said = producer.closed()
+    answered = [int(n) for n in re.findall(rb"receipt-id:r(\d+)\n", said)]
+    last = max(answered, default=100)
+    own_broker.start()
+    with Client.ingester(own_broker) as ingester:
+        ingester.subscribe(QUEUE, ack="auto", prefetch=1000)
+        got = [int(ingester.message().body) for _ in range(last + 1)]
+        assert got == list(range(last + 1))
+
+
+def test_scheduled_redeliveries_survive_a_kill(own_broker):
+    with Client.producer(own_broker) as producer, Client.ingester(own_broker) as ingester:
+        ingester.subscribe(QUEUE)
+        producer.send(TOPIC, "later")
+        ingester.nack(ingester.message())
+        own_broker.kill()
+    own_broker.start()
+    with Client.ingester(own_broker) as ingester:
+        ingester.subscribe(QUEUE)
+        message = ingester.message()
+        assert message.body == b"later"
+        ingester.ack(message)
         assert ingester.nothing_comes()

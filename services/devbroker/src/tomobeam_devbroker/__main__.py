@@ -44,6 +44,7 @@ class Settings(ServiceSettings):
     ingest_queue: str = Field(INGEST_QUEUE, description="queue that keeps what the topic gets")
     broker_redeliveries: int = Field(4, ge=0, description="deliveries after a NACK; then dead")
     broker_redelivery_s: float = Field(1.0, gt=0, description="wait before the first; doubles")
+    broker_redelivery_longest_s: float = Field(60.0, gt=0, description="wait before any")
     broker_store_mib: int = Field(2048, gt=0, description="the database grows to this, no more")
 
 
@@ -70,7 +71,11 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     store = Store(settings.broker_database, settings.broker_store_mib * 1024 * 1024)
-    redelivery = Redelivery(settings.broker_redeliveries, settings.broker_redelivery_s)
+    redelivery = Redelivery(
+        settings.broker_redeliveries,
+        settings.broker_redelivery_s,
+        settings.broker_redelivery_longest_s,
+    )
     broker = Broker(store, redelivery, {settings.scan_topic: settings.ingest_queue})
     known = users(settings)
     sessions: set[asyncio.Task[None]] = set()

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logs.get(__name__)
 
-LONGEST_WAIT_S = 60.0
 READ_AGAIN_S = 5.0
 
 
@@ -41,15 +40,16 @@ READ_AGAIN_S = 5.0
 class Redelivery:
     """What follows a NACK: `limit` deliveries more, each after twice the wait, then the end.
 
-    `first_s` is the wait before the first of them, in seconds.
+    `first_s` is the wait before the first of them and `longest_s` before any, in seconds.
     """
 
     limit: int
     first_s: float
+    longest_s: float
 
     def wait(self, failures: int) -> float:
         """Seconds until the delivery after `failures` that failed before."""
-        return min(self.first_s * 2.0**failures, LONGEST_WAIT_S)
+        return min(self.first_s * 2.0 ** min(failures, 64), self.longest_s)
 
 
 @dataclass(eq=False)
