@@ -146,6 +146,9 @@ class TomobeamWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
         self.trouble = f"Prefect is away: {error or repr(error)}"
         log.warning("Prefect is away", error=str(error) or repr(error))
 
+    async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
+        """Skip the state Submitting: the run is Running a moment later, and a write is saved."""
+
     async def run(
         self,
         flow_run: FlowRun,
