@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,11 +70,23 @@ def test_ring_removal_lowers_the_rings(tmp_path: Path) -> None:
 
 def test_small_chunks_give_the_same_slices(scan: Scan, tmp_path: Path) -> None:
     with Projections(scan.projections) as opened:
-        tight = next(m for m in range(1, 99) if _rows(opened, m) in (1, 2, 3))
+        tight = next(m for m in range(1, 99) if 0 < _rows(opened, m) < opened.height)
         assert chunk_rows(opened, 4096, 1) == opened.height
     whole = reconstruct(scan.projections, tmp_path / "a", Options(workers=2))
     parts = reconstruct(scan.projections, tmp_path / "b", Options(memory_mib=tight, workers=1))
     assert np.array_equal(whole.read(), parts.read())
+
+
+def test_the_memory_stays_below_its_bound(scan: Scan, tmp_path: Path) -> None:
+    with Projections(scan.projections) as opened:
+        tight = next(m for m in range(1, 99) if _rows(opened, m))
+    tracemalloc.start()
+    try:
+        reconstruct(scan.projections, tmp_path, Options(memory_mib=tight, workers=1))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < tight * 2**20
 
 
 def _rows(opened: Projections, memory_mib: int) -> int:

@@ -31,12 +31,12 @@ from tomobeam_reconstruction.progress import Report
 from tomobeam_reconstruction.stack import StackPlan, plan, sync_folder, write_slice
 
 MIB = 1 << 20
-# Arrays of a slice's sinogram that exist at once: as stored, as counts, corrected, and the
-# temporaries of the correction.
-SINOGRAM_COPIES = 5
-# Arrays of one slice at work in a thread: complex spectrum of the padded sinogram and its
-# temporaries, in units of the float32 sinogram; and the slice and its masked copy.
-WORKING_SINOGRAMS, WORKING_SLICES = 24, 3
+# Memory in units of a slice's float32 sinogram, measured with tracemalloc and rounded up: of each
+# slice of a chunk (as stored, as counts, corrected), of a slice at work in a thread (spectra of
+# the padded sinogram), and of the filter that all threads share.
+CHUNK_SINOGRAMS, WORKING_SINOGRAMS, SHARED_SINOGRAMS = 5, 28, 8
+# A slice at work, masked, and as it is written.
+WORKING_SLICES = 3
 CENTRE_SINOGRAMS = 3
 
 
@@ -131,10 +131,11 @@ def chunk_rows(scan: Projections, memory_mib: int, workers: int) -> int:
         InputFault: not one; says how much it takes.
     """
     sinogram = 4 * len(scan.angles) * scan.width
-    working = workers * (WORKING_SINOGRAMS * sinogram + WORKING_SLICES * 4 * scan.width**2)
-    rows = (memory_mib * MIB - working) // (SINOGRAM_COPIES * sinogram)
+    working = SHARED_SINOGRAMS * sinogram
+    working += workers * (WORKING_SINOGRAMS * sinogram + WORKING_SLICES * 4 * scan.width**2)
+    rows = (memory_mib * MIB - working) // (CHUNK_SINOGRAMS * sinogram)
     if rows < 1:
-        least = -(-(working + SINOGRAM_COPIES * sinogram) // MIB)
+        least = -(-(working + CHUNK_SINOGRAMS * sinogram) // MIB)
         raise InputFault(
             f"memory: {memory_mib} MiB are too few for {scan.path} with {workers} workers; "
             f"it takes at least {least}"
@@ -181,12 +182,13 @@ def _write_stack(job: _Job, rows: int, progress: Report | None) -> None:
         for start in range(0, height, rows):
             stop = min(start + rows, height)
             block = _corrected(job.scan, start, stop)
-            for _ in pool.map(
-                job.write_one, [(z, block[:, z - start]) for z in range(start, stop)]
-            ):
+            tasks = [(z, block[:, z - start]) for z in range(start, stop)]
+            for _ in pool.map(job.write_one, tasks):
                 done += 1
                 if progress:
                     progress(done, height)
+            # The next chunk is read while these names would still hold this one.
+            del block, tasks
 
 
 def _steps(scan: Projections, options: Options, centre: float, source: str) -> list[Step]:
