@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import pytest
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def start(platform: Platform) -> Callable[[str], str]:
+def start(platform: Platform) -> Iterator[Callable[[str], str]]:
     """Start a training of an image on a mask that is not there; gives the run's id."""
     settings = WebSettings.load(
         tiled_url=platform.url("tiled"),
@@ -39,7 +39,8 @@ def start(platform: Platform) -> Callable[[str], str]:
         request = launch.train(target, forest, {}, "no mask", when)
         return api.start(request.name, request.parameters, request.tags)["id"]
 
-    return start
+    yield start
+    api.close()
 
 
 def test_a_failure_is_a_sentence(

@@ -125,6 +125,19 @@ def test_a_failure_is_a_sentence_without_the_log() -> None:
     assert job.words == "Failed"
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("params_list.0.params.io_parameters.mask_tiled_uri: required", "The mask: required"),
+        ("params_list.0.model_name: no algorithm 'x'", "The algorithm: no algorithm 'x'"),
+        ("params_list.1.params.model_parameters.seed: 'a' is no number", "seed: 'a' is no number"),
+    ],
+)
+def test_a_refused_field_is_named_in_the_scientists_words(message: str, said: str) -> None:
+    job = _job(state_type="FAILED", state_name="Failed", state={"message": message})
+    assert job.sentence == said
+
+
 def test_a_run_that_no_worker_takes_says_so() -> None:
     assert _job(state_type="SCHEDULED", state_name="Late").sentence == NO_WORKER
 

@@ -16,6 +16,14 @@ _USER_TAG = "user:"
 _LAST_LINES = re.compile(r"\s*Last lines:.*", re.DOTALL)
 _WHERE = re.compile(r"^Step \d+ of \d+, [^:]*: ")
 _BEGUN = re.compile(r"^Step \d+ of \d+, \w+ with [^:]*$")
+_FIELD = re.compile(r"^params_list\.[\w.]*?(\w+): ")
+_FIELDS = {
+    "data_tiled_uri": "The image",
+    "mask_tiled_uri": "The mask",
+    "seg_tiled_uri": "The results",
+    "uid_retrieve": "The trained model",
+    "model_name": "The algorithm",
+}
 _LABEL = re.compile(r"( \d{4}/\d\d/\d\d \d\d:\d\d:\d\d)+$")
 
 FINAL = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
@@ -94,7 +102,8 @@ class Job(BaseModel):
             return NO_WORKER
         if self.state not in ("FAILED", "CRASHED", "CANCELLED"):
             return ""
-        return _WHERE.sub("", _LAST_LINES.sub("", self.message)).strip()
+        said = _WHERE.sub("", _LAST_LINES.sub("", self.message)).strip()
+        return _FIELD.sub(lambda found: f"{_FIELDS.get(found[1], found[1])}: ", said)
 
 
 def user_tag(user: str) -> str:

@@ -56,6 +56,10 @@ class PrefectApi:
             timeout=httpx.Timeout(timeout_s, connect=5.0),
         )
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
     def start(self, name: str, parameters: LaunchParameters, tags: list[str]) -> Document:
         """Create a run of the deployment and return it.
 
