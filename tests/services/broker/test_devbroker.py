@@ -114,6 +114,12 @@ def test_error_closes_and_names_the_receipt(running):
     assert f"SEND: this user may not send to {QUEUE}".encode() in said
 
 
+def test_sender_of_too_much_is_told_why(running):
+    with Client.producer(running) as producer:
+        producer.connection.send(TOPIC, b"x" * 8_000_000)
+        assert "larger than 1048576 bytes" in producer.error().headers["message"]
+
+
 def test_prefetch_that_is_no_number_is_refused(running):
     with Bare(running) as client:
         client.login(BROKER_INGESTER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -24,6 +25,7 @@ HEART_BEAT_MS = 500
 # A beat may be this many times late: clients send theirs when the interval is already over.
 BEAT_GRACE = 3.0
 CONNECT_LIMIT_S = 30.0
+LINGER_S = 0.5
 CHUNK = 64 * 1024
 TRANSACTION_LIMIT = 16 * 1024 * 1024
 QUEUE_PREFETCH, TOPIC_PREFETCH = 100, 32766
@@ -121,7 +123,15 @@ class Session:
                 receipt = getattr(error, "receipt", None)
                 headers = {"message": str(error)} | ({"receipt-id": receipt} if receipt else {})
                 self._outbox.put(dump("ERROR", headers, str(error).encode()))
+                await self._linger()
                 return
+
+    async def _linger(self) -> None:
+        """Read on for a moment: closing on unread bytes would take the ERROR from the client."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                while await self._reader.read(CHUNK):
+                    pass
 
     def _handle(self, frame: Frame, batch: Batch) -> None:
         receipt = frame.headers.get("receipt")
