@@ -72,6 +72,10 @@ def test_draw_save_and_find_the_same_mask_in_tiled(page: Page, tiled: TiledClien
     page.find("[data-action=save-mask]").click()
     wait_for(lambda: not page.app("app.saving"), "saved again")
     assert masks_of(tiled) == before
+    assert "Changed since" not in page.find(".tb-mask").text
+    page.drag((20, 20), (60, 60))
+    page.saved()
+    assert "Changed since the mask was saved" in page.find(".tb-mask").text
     assert page.faults() == []
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
+from rasterio import Affine
 from rasterio.features import rasterize
 
 from tomobeam_contracts.tree import UNLABELLED

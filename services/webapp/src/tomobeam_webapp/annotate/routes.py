@@ -69,6 +69,7 @@ def blueprint(context: Context) -> Blueprint:
         except TiledError as error:
             log.error("mask refused", image=image, error=str(error))
             return _refuse(502, "The image store (Tiled) refused the mask. Tell an operator.")
+        saved["drawing_version"] = drawing.version
         drawings.keep_saved_mask(current_user.id, image, saved)
         return jsonify(saved)
 

@@ -91,11 +91,13 @@
 
   function Mask() {
     const {drawing} = app, unsaved = drawing.pending.length, mask = drawing.mask;
+    const stale = mask && (unsaved || mask.drawing_version !== drawing.version);
     const state = unsaved ? "Saving your annotations…" : "All annotations are saved.";
     return h("div", {className: "tb-mask"},
       tb.button({icon: "save", text: app.saving ? "Saving…" : "Save mask", label: "Save mask for training", disabled: app.saving || !drawing.items.size,
         className: "tb-button tb-primary", "data-action": "save-mask", onClick: app.saveMask}),
       h("div", {className: "tb-quiet", role: "status", "data-saved": unsaved ? "no" : "yes"}, state,
+        stale && h("strong", {className: "tb-stale"}, h("br"), "Changed since the mask was saved: save it again before you train."),
         mask && h("br"), mask && `Last mask: ${plural(mask.mask_idx.length, "slice")}, ${new Date(mask.saved_at).toLocaleString()}`));
   }
 
