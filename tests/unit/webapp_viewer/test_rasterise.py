@@ -39,7 +39,7 @@ coordinate = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=25))
 def test_freeform_is_pixel_exact_to_scikit_image(points: list[tuple[int, int]]) -> None:
     flat = [v for point in points for v in point]
