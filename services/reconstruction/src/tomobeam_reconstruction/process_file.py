@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 
 import h5py
+
+from tomobeam_reconstruction.stack import write_synced
 
 Value = str | int | float
 
@@ -42,8 +44,9 @@ def write_process(
         shape: (z, y, x).
         pixel_size: edge of a voxel, micrometres.
     """
-    part = path.with_name(f".{path.name}.part")
-    with h5py.File(part, "w") as file:
+    # HDF5 does not survive a full disk when it writes itself.
+    content = BytesIO()
+    with h5py.File(content, "w") as file:
         file.attrs["default"] = "entry"
         entry = _group(file, "entry", "NXentry")
         entry["title"], entry["end_time"] = path.stem, when.isoformat()
@@ -61,8 +64,8 @@ def write_process(
         if pixel_size is not None:
             result["pixel_size"] = pixel_size
             result["pixel_size"].attrs["units"] = "um"
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
+    part = path.with_name(f".{path.name}.part")
+    write_synced(part, content)
     part.rename(path)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from pathlib import Path
 
 from tomobeam_reconstruction.acquire import Acquisition, acquire, rotation_angles, true_centre
@@ -9,6 +12,9 @@ from tomobeam_reconstruction.nxtomo import NXtomoWriter
 from tomobeam_reconstruction.progress import Report
 from tomobeam_reconstruction.specimens import Specimen
 from tomobeam_reconstruction.truth import truth_path, write_truth
+
+# Of the HDF5 file, and of the truth beside it.
+OVERHEAD = 4 << 20
 
 
 def write_scan(
@@ -28,6 +34,8 @@ def write_scan(
     how = how or Acquisition()
     how.check(specimen.size)
     path.parent.mkdir(parents=True, exist_ok=True)
+    frames = how.angles + 4 * how.frames
+    _refuse_full_disk(path, 2 * frames * specimen.height * specimen.size)
     truth, part = truth_path(path), path.with_name(f".{path.name}.part")
     write_truth(truth, specimen, true_centre(specimen.size, how))
     shape = (specimen.height, specimen.size)
@@ -47,3 +55,9 @@ def write_scan(
     finally:
         part.unlink(missing_ok=True)
     return truth
+
+
+def _refuse_full_disk(path: Path, size: int) -> None:
+    """HDF5 crashes the process when the disk fills up, so the room is looked for beforehand."""
+    if shutil.disk_usage(path.parent).free < size + OVERHEAD:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -49,8 +50,19 @@ def plan(layout: Layout, name: str, when: datetime, step: int) -> StackPlan:
 
 def write_slice(path: Path, image: NDArray[np.float32]) -> None:
     """Write one page of float32 and see it to the disk: the process file vouches for it."""
+    page = BytesIO()
+    tifffile.imwrite(page, image, photometric="minisblack", metadata=None, software="tomobeam")
+    write_synced(path, page)
+
+
+def write_synced(path: Path, content: BytesIO) -> None:
+    """Write a file and see it to the disk.
+
+    Raises:
+        OSError: it cannot be written, such as when the disk is full.
+    """
     with path.open("wb") as file:
-        tifffile.imwrite(file, image, photometric="minisblack", metadata=None, software="tomobeam")
+        file.write(content.getbuffer())
         file.flush()
         os.fsync(file.fileno())
 

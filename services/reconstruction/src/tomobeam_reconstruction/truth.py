@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ def truth_path(projections: Path) -> Path:
 
 def write_truth(path: Path, specimen: Specimen, centre: float) -> None:
     """Write a specimen's truth."""
-    with h5py.File(path, "w") as file:
+    content = BytesIO()
+    with h5py.File(content, "w") as file:
         labels = file.create_dataset(
             "labels",
             (specimen.height, specimen.size, specimen.size),
@@ -68,6 +70,7 @@ def write_truth(path: Path, specimen: Specimen, centre: float) -> None:
         file["centre_of_rotation"] = centre
         file["centre_of_rotation"].attrs["units"] = "pixel"
         file.attrs["kind"], file.attrs["seed"] = specimen.kind, specimen.seed
+    path.write_bytes(content.getbuffer())
 
 
 def read_truth(path: Path) -> Truth:
