@@ -310,6 +310,14 @@ def test_truncated_image_is_waited_for_while_it_may_be_written(root: Path, judge
         judge.decide(stack, told(stack, imageCount=3), Sightings())
 
 
+def test_names_that_tiled_cannot_read_are_refused(root: Path, judge: Judge) -> None:
+    stack = images(root / "rec#1")
+    settle(stack)
+    found = judge.decide(stack, told(stack), Sightings())[1]
+    with pytest.raises(Refused, match="Tiled cannot read a file whose path is"):
+        found.data_source()
+
+
 def test_links_may_not_lead_outside(root: Path, judge: Judge) -> None:
     images(root.parent / "elsewhere")
     (root / "rec").symlink_to(root.parent / "elsewhere")

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 
@@ -61,11 +60,15 @@ class Stack:
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def data_source(self) -> dict[str, Any]:
-        """Tiled's description of the external files; nothing is copied."""
+        """Tiled's description of the external files; nothing is copied.
+
+        Raises:
+            Refused: Tiled could not name a file.
+        """
         numbered = self.form in (Form.TIFF_SEQUENCE, Form.HDF5)
         assets = [
             {
-                "data_uri": f"file://localhost{quote(str(path))}",
+                "data_uri": _uri(path),
                 "is_directory": self.form is Form.ZARR,
                 "parameter": "data_uris" if numbered else "data_uri",
                 "num": number if numbered else None,
@@ -80,6 +83,14 @@ class Stack:
             "assets": assets,
             "management": "external",
         }
+
+
+def _uri(path: Path) -> str:
+    """Tiled 0.2.20 takes the path out of a URI as it stands: it knows no percent-encoding."""
+    name = str(path)
+    if any(mark in name for mark in "?#\t\r\n") or not name.isprintable():
+        raise Refused(Reason.UNSUPPORTED, f"Tiled cannot read a file whose path is {name!r}")
+    return f"file://localhost{name}"
 
 
 def per_slice(shape: tuple[int, int, int]) -> Chunks:
