@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,14 @@ def arrive(tiled: TiledClient, stack: np.ndarray) -> Callable[[str], str]:
 @pytest.fixture
 def page(platform: Platform, tmp_path: Path) -> Iterator[Page]:
     """Signed in by a one-time link, at the smallest size that is promised."""
-    with chromium(tmp_path / "profile") as browser:
+    with signed_in(platform, tmp_path) as page:
+        yield page
+
+
+@contextmanager
+def signed_in(platform: Platform, folder: Path) -> Iterator[Page]:
+    """A browser at the page of `platform`."""
+    with chromium(folder / "profile") as browser:
         page = Page(browser, platform.url("webapp"))
         page.size(1366, 768)
         page.sign_in(command(platform, "login-link", USER))

@@ -20,16 +20,6 @@ pytestmark = pytest.mark.browser
 JOB_LIMIT_S = 180
 
 
-def test_before_anything_arrived_every_part_says_so(page: Page) -> None:
-    page.wait_text(".scan-list", "No reconstruction has arrived yet.")
-    page.wait_text(".job-list", "No jobs yet.")
-    page.wait_text(".work", "Choose a reconstruction first.")
-    for width, height in ((1366, 768), (2560, 1440)):
-        page.size(width, height)
-        assert page.overlapping() == []
-    assert page.problems() == []
-
-
 def test_a_scan_appears_by_itself(page: Page, arrive: Callable[[str], str]) -> None:
     arrive("first_scan")
     page.wait_text(".scan-list", "first_scan", limit_s=20)
