@@ -49,9 +49,13 @@ def test_malformed_frame_is_refused_and_the_others_go_on(broker, producer, inges
         else:
             assert client.refused(data)
     producer.send(TOPIC, "after")
-    message = ingester.message()
-    assert message.body == b"after"
-    ingester.ack(message)
+    bodies = []
+    while not bodies or bodies[-1] != b"after":
+        message = ingester.message()
+        bodies.append(message.body)
+        ingester.ack(message)
+    # ActiveMQ takes some of what it overlooks for a message.
+    assert len(bodies) == 1 or (broker.kind == "activemq" and case in ACTIVEMQ_OVERLOOKS)
 
 
 def test_frames_in_pieces_and_together(broker, ingester):

@@ -20,7 +20,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def path(tmp_path) -> Path:
-    return tmp_path / "broker.sqlite"
+    folder = tmp_path / "100% a?b #c"
+    folder.mkdir()
+    return folder / "broker.sqlite"
 
 
 def kept(store: Store) -> list[int]:

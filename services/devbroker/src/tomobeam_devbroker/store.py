@@ -12,7 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,28 +80,30 @@ class Store:
             StoreError: it cannot be opened, is no database, or another broker has it open.
         """
         self.path = path
-        try:
-            self._lock = path.with_name(f"{path.name}.lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(f"{path}: another broker has it open") from error
-        except OSError as error:
-            raise StoreError(f"{path}: {error.strerror}") from error
-        try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            for pragma in (
-                "auto_vacuum=incremental",
-                "journal_mode=wal",
-                "synchronous=full",
-                f"journal_size_limit={WAL_LIMIT}",
-                f"max_page_count={max(limit_bytes // PAGE, 1)}",
-            ):
-                self._db.execute(f"pragma {pragma}").fetchall()
-            self._db.execute(_SCHEMA)
-            self._reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-            top = self._db.execute("select seq from sqlite_sequence").fetchone()
-        except sqlite3.Error as error:
-            raise StoreError(f"{path}: {error}") from error
+        with ExitStack() as undo:
+            try:
+                self._lock = undo.enter_context(path.with_name(f"{path.name}.lock").open("w"))
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+                undo.callback(self._db.close)
+                for pragma in (
+                    "auto_vacuum=incremental",
+                    "journal_mode=wal",
+                    "synchronous=full",
+                    f"journal_size_limit={WAL_LIMIT}",
+                    f"max_page_count={max(limit_bytes // PAGE, 1)}",
+                ):
+                    self._db.execute(f"pragma {pragma}").fetchall()
+                self._db.execute(_SCHEMA)
+                top = self._db.execute("select seq from sqlite_sequence").fetchone()
+                self._reader = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            except BlockingIOError as error:
+                raise StoreError(f"{path}: another broker has it open") from error
+            except OSError as error:
+                raise StoreError(f"{path}: {error.strerror}") from error
+            except sqlite3.Error as error:
+                raise StoreError(f"{path}: {error}") from error
+            undo.pop_all()
         self._top = top[0] if top else 0
         self._thread = ThreadPoolExecutor(1, "store")
         self._waiting: list[tuple[Sequence[Change], asyncio.Future[None]]] = []
@@ -113,8 +115,15 @@ class Store:
         return self._top
 
     def rows(self) -> Iterator[tuple[int, str, float]]:
-        """Number, queue and due time of every message, oldest first."""
-        yield from self._reader.execute("select id, queue, due from messages order by id")
+        """Number, queue and due time of every message, oldest first.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        try:
+            yield from self._reader.execute("select id, queue, due from messages order by id")
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}") from error
 
     def read(self, row: int) -> Message | None:
         """One message, or None if it is no longer there.
