@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
@@ -25,8 +26,19 @@ def render(template: str, process: Process) -> str:
     Raises:
         DescriptionError: the template is missing, wrong, or refers to an unknown name.
     """
-    names = process.placement.names(process.service)
+    try:
+        return render_names(template, process.placement.names(process.service))
+    except DescriptionError as error:
+        raise DescriptionError(f"{process.name}: {error}") from error
+
+
+def render_names(template: str, names: Mapping[str, object]) -> str:
+    """The text of `templates/<template>` with these names.
+
+    Raises:
+        DescriptionError: the template is missing, wrong, or refers to an unknown name.
+    """
     try:
         return _environment.get_template(template).render(names)
     except jinja2.TemplateError as error:
-        raise DescriptionError(f"{process.name}: templates/{template}: {error}") from error
+        raise DescriptionError(f"templates/{template}: {error}") from error

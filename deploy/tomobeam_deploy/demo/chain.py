@@ -54,6 +54,7 @@ class Demo:
 
     platform: LocalPlatform
     report: Report
+    shown: str = ""
 
     def __post_init__(self) -> None:
         self.environment = client_environment(self.platform.layout)
@@ -84,7 +85,8 @@ class Demo:
 
     def measure(self) -> Path:
         """A specimen and its projections, as an experiment would bring them."""
-        projections = self.folder / f"{datetime.now(UTC):%H%M%S}_rock.h5"
+        projections = self.folder / f"{datetime.now(UTC):%Y%m%d%H%M%S}" / "rock.h5"
+        projections.parent.mkdir()
         with self.report.wire("0 experiment → projections") as row:
             kind, *options = SPECIMEN
             self.call("tomobeam-specimen", kind, str(projections), *options)
@@ -111,6 +113,7 @@ class Demo:
         with self.report.wire("2 ingester → Tiled") as row:
             node = self._arrival(f"{RECONS}/{folder}")
             row.passed = f"/{node.path} {node.dtype} {node.shape}"
+        self.shown = node.path
         return node
 
     def _arrival(self, path: str) -> Node:
@@ -213,13 +216,14 @@ def run_demo(platform: LocalPlatform, console: Console | None = None) -> bool:
     finally:
         demo.tiled.close()
     report.show(console)
-    _addresses(platform, console)
+    _addresses(platform, console, demo.shown)
     return report.passed
 
 
-def _addresses(platform: LocalPlatform, console: Console) -> None:
+def _addresses(platform: LocalPlatform, console: Console, shown: str) -> None:
     site = platform.site
-    console.print(f"\nThe page:  {first_user_link(platform, USER)}", soft_wrap=True)
+    link = first_user_link(platform, USER)
+    console.print(f"\nThe page:  {link}?next=/?image={shown}", soft_wrap=True, highlight=False)
     console.print("           (signs you in once; make demo prints a new one each time)")
     console.print(f"Tiled:     {site.tiled_url}\nPrefect:   {site.url('prefect_server')}")
     console.print("Logins for both, and keys for your own clients: make -s env\n")

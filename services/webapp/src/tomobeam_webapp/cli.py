@@ -12,7 +12,11 @@ from tomobeam_webapp.auth import links, users
 from tomobeam_webapp.context import create_tables, open_engine
 from tomobeam_webapp.settings import StateSettings
 
-app = typer.Typer(no_args_is_help=True, help="Users of the page. Needs TOMOBEAM_WEBAPP_STATE.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Users of the page. Needs TOMOBEAM_WEBAPP_STATE.",
+    pretty_exceptions_enable=False,
+)
 user = typer.Typer(no_args_is_help=True, help="Add, change, remove and list users.")
 app.add_typer(user, name="user")
 Name = Annotated[str, typer.Argument(help="a-z, 0-9, '.', '_', '-'", show_default=False)]

@@ -185,7 +185,13 @@ def _card(job: Job, *, with_image: bool) -> Component:
     if not job.is_final and job.state != "CANCELLING":
         buttons.append(_button("Cancel", ASK_CANCEL, job))
     badge = dmc.Badge(
-        job.words, size="sm", variant="light", tt="none", color=_COLORS.get(job.state, "gray")
+        job.words,
+        size="sm",
+        variant="light",
+        tt="none",
+        color=_COLORS.get(job.state, "gray"),
+        # The name gives way, not the state.
+        style={"flexShrink": 0},
     )
     name = html.Span([html.B(_TASKS[job.task]), f" {job.title}"], className="name", title=job.name)
     facts = html.Span(" · ".join(_facts(job, with_image=with_image)), className="details")
