@@ -27,7 +27,7 @@ START_LIMIT_S = 120
 
 
 def _short_heartbeats(site: Site) -> Site:
-    return site.model_copy(update={"heartbeat": Heartbeat(every_s=2, dead_after_s=10)})
+    return site.model_copy(update={"heartbeat": Heartbeat(every_s=2, dead_after_s=20)})
 
 
 class WorkerProcess:

@@ -14,10 +14,11 @@ class PrefectApi:
     """Asks the server as any client would."""
 
     def __init__(self, url: str, auth: str) -> None:
+        # On SQLite the busy server now and then answers nothing for its lock's limit, 60 s.
         user, _, password = auth.partition(":")
         transport = httpx.HTTPTransport(retries=3)
         self.http = httpx.Client(
-            base_url=url, auth=(user, password), timeout=60, transport=transport
+            base_url=url, auth=(user, password), timeout=120, transport=transport
         )
 
     def __enter__(self) -> PrefectApi:
@@ -79,10 +80,10 @@ class PrefectApi:
         found = self.post("/artifacts/latest/filter", artifacts={"key": {"any_": [key]}})
         return found[0] if found else None
 
-    def wait_final(self, run_id: str, limit_s: float = 90) -> dict[str, Any]:
+    def wait_final(self, run_id: str, limit_s: float = 150) -> dict[str, Any]:
         return self.wait_for(run_id, TERMINAL, limit_s)
 
-    def wait_for(self, run_id: str, states: set[str], limit_s: float = 90) -> dict[str, Any]:
+    def wait_for(self, run_id: str, states: set[str], limit_s: float = 150) -> dict[str, Any]:
         deadline = time.monotonic() + limit_s
         while True:
             run = self.run(run_id)
@@ -92,7 +93,7 @@ class PrefectApi:
                 raise TimeoutError(f"run {run_id} is {run['state']} after {limit_s} s")
             time.sleep(0.1)
 
-    def wait_for_line(self, run_id: str, part: str, limit_s: float = 60) -> str:
+    def wait_for_line(self, run_id: str, part: str, limit_s: float = 150) -> str:
         deadline = time.monotonic() + limit_s
         while True:
             for line in self.logs(run_id):
@@ -102,7 +103,7 @@ class PrefectApi:
                 raise TimeoutError(f"no line with {part!r} in {self.logs(run_id)}")
             time.sleep(0.1)
 
-    def wait_for_child(self, run_id: str, limit_s: float = 60) -> str:
+    def wait_for_child(self, run_id: str, limit_s: float = 150) -> str:
         deadline = time.monotonic() + limit_s
         while True:
             if found := self.children(run_id):

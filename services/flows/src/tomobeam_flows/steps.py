@@ -14,7 +14,7 @@ import anyio
 from prefect import Flow, Task
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Completed, Crashed, Failed, Running
+from prefect.states import Completed, Crashed, Failed
 
 from tomobeam_contracts.destinations import RESULTS, STEP_FLOW_NAME
 from tomobeam_contracts.flow import job_label, run_tags
@@ -97,17 +97,20 @@ class StepRun:
         task_run = await persist(
             lambda: client.create_task_run(STEP_TASK, self.parent.id, key), "create a step"
         )
-        return await persist(
-            lambda: client.create_flow_run(
-                STEP_FLOW,
-                name=name,
-                parameters=self.step.request.to_wire(),
-                tags=run_tags(self.step.task, self.step.image_path),
-                parent_task_run_id=task_run.id,
-                state=Running(),
-            ),
-            "create a step's run",
+        # Asked again after a time-out, the server must not make a second run that nobody ends.
+        body = {
+            "flow_id": str(await persist(lambda: client.create_flow(STEP_FLOW), "name a flow")),
+            "name": name,
+            "parameters": self.step.request.to_wire(),
+            "tags": run_tags(self.step.task, self.step.image_path),
+            "parent_task_run_id": str(task_run.id),
+            "state": {"type": "RUNNING", "name": "Running"},
+            "idempotency_key": str(task_run.id),
+        }
+        answer = await persist(
+            lambda: client.request("POST", "/flow_runs/", json=body), "create a step's run"
         )
+        return FlowRun.model_validate(answer.json())
 
     async def _label(self) -> str:
         """What the run's name starts with: for an inference, its training run's name."""

@@ -146,9 +146,6 @@ class TomobeamWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
         self.trouble = f"Prefect is away: {error or repr(error)}"
         log.warning("Prefect is away", error=str(error) or repr(error))
 
-    async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
-        """Skip the state Submitting: the run is Running a moment later, and a write is saved."""
-
     async def run(
         self,
         flow_run: FlowRun,
@@ -158,10 +155,10 @@ class TomobeamWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
         """Run one flow run of the parent flow to its end."""
         identifier = f"{self.name}:{os.getpid()}"
         run = ParentRun(self.context, flow_run)
+        # One write after the other: on SQLite, Prefect's server can stall on writes that meet.
+        await beat_once(self.context)
         if task_status is not None:
             task_status.started(identifier)
-        if self._runs_task_group is not None:
-            self._runs_task_group.start_soon(beat_once, self.context)
         with quick_retries():
             await run.execute()
         # The run's state says how it went; a code here would make Prefect call it crashed.
