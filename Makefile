@@ -1,7 +1,7 @@
 # The developer's vocabulary. Nothing is installed outside this folder (and chromium, if root,
 # for the browser tests).
 .DEFAULT_GOAL := help
-.PHONY: help demo up down status env check test lint format lock schemas bench clean browser
+.PHONY: help lab lab-down lab-status demo up down status env check test lint format lock schemas bench clean browser
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -17,7 +17,7 @@ export UV_NO_PROGRESS := $(if $(CI),1,)
 export VIRTUAL_ENV :=
 
 help: ## show this
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "make: Python 3.11 is needed, $(PYTHON) is not; set PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -50,6 +50,15 @@ status: .venv/.run ## which service runs and answers
 
 env: .venv/.run ## print export lines for other clients (use: eval "$$(make -s env)")
 	@$(BIN)/tomobeam env
+
+lab: .venv/.run ## start bare Debian hosts on this machine, to deploy to (needs root)
+	@$(BIN)/tomobeam-lab up
+
+lab-down: .venv/.run ## remove them
+	@$(BIN)/tomobeam-lab down
+
+lab-status: .venv/.run ## how each of them is
+	@$(BIN)/tomobeam-lab status
 
 lint: .venv/.dev ## style, types, and documents that must follow from the code
 	@$(BIN)/ruff check .
