@@ -13,7 +13,7 @@ LOCKED := uv.lock pyproject.toml $(wildcard services/*/pyproject.toml)
 # uv keeps to the Python of this machine, and to the folder of this repository.
 export UV_PYTHON := $(PYTHON)
 export UV_PYTHON_DOWNLOADS := never
-export UV_NO_PROGRESS := $(if $(CI),1,)
+export UV_NO_PROGRESS := $(if $(CI),1,0)
 export VIRTUAL_ENV :=
 
 help: ## show this
