@@ -12,9 +12,7 @@ from tomobeam_contracts.destinations import RECONS
 from tomobeam_contracts.tree import ReconMetadata, recon_path
 
 
-def add_recon(
-    tiled: TiledClient, key: str, stack: np.ndarray[Any, Any], **metadata: Any
-) -> str:
+def add_recon(tiled: TiledClient, key: str, stack: np.ndarray[Any, Any], **metadata: Any) -> str:
     """Write `stack`, (z, y, x), as the reconstruction `key`; returns its tree path."""
     tiled.ensure_container(RECONS)
     described = ReconMetadata(
