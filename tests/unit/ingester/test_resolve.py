@@ -13,10 +13,11 @@ import tifffile
 import zarr
 
 from tomobeam_contracts.scan import ScanReady
+from tomobeam_ingester import complete as complete_module
 from tomobeam_ingester.complete import Judge, Sightings
 from tomobeam_ingester.outcome import NotYet, Reason, Refused, StoreAway
 from tomobeam_ingester.paths import Roots
-from tomobeam_ingester.stacks.forms import Form
+from tomobeam_ingester.stacks.forms import Candidate, Form, Survey
 
 VOXELS = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
 
@@ -106,6 +107,28 @@ def test_folder_that_is_being_written_is_waited_for(root: Path, judge: Judge) ->
     images(scan / "TiffSaver_2", voxels=VOXELS[:2])
     with pytest.raises(NotYet, match="TiffSaver_2 is still being written"):
         judge.decide(nxs, told(nxs), Sightings())
+
+
+def test_a_file_that_vanishes_while_it_is_looked_at_is_waited_for(
+    root: Path, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the store is unmounted between the listing and the reading."""
+    folder = images(root / "scan" / "TiffSaver_1")
+    settle(folder)
+    see = complete_module.survey
+
+    def see_then_unmount(candidate: Candidate) -> Survey:
+        seen = see(candidate)
+        if folder.exists():
+            folder.rename(root / "aside")
+        return seen
+
+    monkeypatch.setattr(complete_module, "survey", see_then_unmount)
+    with pytest.raises(NotYet, match="vanished while it was looked at|No such file"):
+        judge.decide(folder, told(folder), Sightings())
+    (root / "aside").rename(folder)
+    monkeypatch.undo()
+    assert judge.decide(folder, told(folder), Sightings())[0].path == folder
 
 
 def test_unchanged_for_long_enough_is_complete(root: Path, judge: Judge, clock: Clock) -> None:

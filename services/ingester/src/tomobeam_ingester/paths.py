@@ -15,10 +15,15 @@ STALE = frozenset(
 )
 
 
-def store_fault(error: OSError, path: Path) -> StoreAway | None:
-    """The file store's fault in `error`, or None where the file itself is at fault."""
+def passing_fault(error: OSError, path: Path) -> StoreAway | Refused | None:
+    """What may pass by itself: the store's fault, or a file that is gone since it was listed.
+
+    None where the file itself is at fault.
+    """
     if error.errno in STALE:
         return StoreAway(f"the file store does not answer for {path}: {error.strerror}")
+    if error.errno == errno.ENOENT:
+        return Refused(Reason.INCOMPLETE, f"{path} vanished while it was looked at")
     return None
 
 
@@ -67,8 +72,8 @@ class Roots:
         try:
             real = path.resolve()
         except (OSError, RuntimeError) as error:
-            if isinstance(error, OSError) and (away := store_fault(error, path)):
-                raise away from error
+            if isinstance(error, OSError) and (passing := passing_fault(error, path)):
+                raise passing from error
             raise Refused(Reason.UNREADABLE, f"{path}: {error}") from error
         for candidate in (root, *self.roots):
             real_root = candidate.resolve()

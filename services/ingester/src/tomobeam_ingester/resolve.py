@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tomobeam_ingester.outcome import NotYet, Reason, Refused
-from tomobeam_ingester.paths import Roots, store_fault
+from tomobeam_ingester.outcome import NotYet, Reason, Refused, StoreAway
+from tomobeam_ingester.paths import Roots, passing_fault
 from tomobeam_ingester.stacks import hdf5, tiff, zarr
 from tomobeam_ingester.stacks.forms import Candidate, Form, Stack, Survey
 
@@ -33,8 +33,8 @@ def resolve(path: Path, roots: Roots) -> list[Candidate]:
     except FileNotFoundError as error:
         raise NotYet(Refused(Reason.NO_SUCH_PATH, f"{path} does not exist")) from error
     except OSError as error:
-        if away := store_fault(error, path):
-            raise away from error
+        if passing := passing_fault(error, path):
+            raise passing from error
         raise Refused(Reason.UNREADABLE, f"{path}: {error.strerror}") from error
     raise Refused(Reason.NO_STACK, f"{path} is neither a file nor a folder")
 
@@ -129,7 +129,7 @@ def survey(candidate: Candidate) -> Survey:
             return zarr.survey(candidate.path)
         return tiff.survey_file(candidate.path)
     except OSError as error:
-        if away := store_fault(error, candidate.path):
+        if isinstance(away := passing_fault(error, candidate.path), StoreAway):
             raise away from error
         fault = Refused(Reason.NO_SUCH_PATH, f"{candidate.path}: {error.strerror}")
         raise NotYet(fault) from error
@@ -152,6 +152,6 @@ def inspect(candidate: Candidate, roots: Roots) -> Stack:
             case Form.ZARR:
                 return zarr.inspect(candidate.path)
     except OSError as error:
-        if away := store_fault(error, candidate.path):
-            raise away from error
+        if passing := passing_fault(error, candidate.path):
+            raise passing from error
         raise Refused(Reason.UNREADABLE, f"{candidate.path}: {error}") from error

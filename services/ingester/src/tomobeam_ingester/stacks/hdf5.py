@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 
 from tomobeam_ingester.outcome import Reason, Refused
-from tomobeam_ingester.paths import store_fault
+from tomobeam_ingester.paths import passing_fault
 from tomobeam_ingester.stacks.forms import Form, Stack, along, check_dtype
 
 SUFFIXES = (".h5", ".hdf", ".hdf5", ".nxs")
@@ -43,8 +43,8 @@ def inspect(path: Path, locate: Locate) -> Stack:
             parameters = {"dataset": name, "swmr": False, "locking": False}
             return Stack(Form.HDF5, shape, dtype, (first, second, third), [path], parameters)
     except OSError as error:
-        if away := store_fault(error, path):
-            raise away from error
+        if passing := passing_fault(error, path):
+            raise passing from error
         text = " ".join(str(error).split())
         reason = Reason.TRUNCATED if "truncated" in text else Reason.UNREADABLE
         raise Refused(reason, f"{path}: {text}") from error

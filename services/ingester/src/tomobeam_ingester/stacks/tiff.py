@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 
 from tomobeam_ingester.outcome import Reason, Refused
-from tomobeam_ingester.paths import store_fault
+from tomobeam_ingester.paths import passing_fault
 from tomobeam_ingester.stacks.forms import Form, Stack, Survey, check_dtype, per_slice
 
 SUFFIXES = (".tif", ".tiff")
@@ -155,8 +155,8 @@ class _open:  # noqa: N801 - used as a function
 
     def _explain(self, error: BaseException) -> Exception:
         if isinstance(error, OSError):
-            if away := store_fault(error, self._path):
-                return away
+            if passing := passing_fault(error, self._path):
+                return passing
             return Refused(Reason.UNREADABLE, f"{self._path}: {error.strerror or error}")
         return Refused(Reason.TRUNCATED, f"{self._path} is no whole TIFF: {error}")
 

@@ -9,7 +9,7 @@ import zarr
 from zarr.errors import BaseZarrError
 
 from tomobeam_ingester.outcome import Reason, Refused
-from tomobeam_ingester.paths import store_fault
+from tomobeam_ingester.paths import passing_fault
 from tomobeam_ingester.stacks.forms import Form, Stack, Survey, along, check_dtype
 
 MARKS = (".zarray", ".zgroup", "zarr.json")
@@ -48,8 +48,8 @@ def inspect(folder: Path) -> Stack:
         found = zarr.open(str(folder), mode="r")
         array = found if isinstance(found, zarr.Array) else _largest(folder, found)
     except OSError as error:
-        if away := store_fault(error, folder):
-            raise away from error
+        if passing := passing_fault(error, folder):
+            raise passing from error
         raise Refused(Reason.UNREADABLE, f"{folder}: {error}") from error
     except (BaseZarrError, ValueError, KeyError, TypeError) as error:
         raise Refused(Reason.UNREADABLE, f"{folder} is no readable Zarr: {error}") from error
