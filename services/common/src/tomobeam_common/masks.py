@@ -13,16 +13,15 @@ from tomobeam_contracts.destinations import MASK
 from tomobeam_contracts.tree import MaskMetadata
 
 
-def is_complete(tiled: TiledClient, path: str) -> bool:
-    """Whether the container at `path` says that its mask was written to the end."""
+def is_complete(tiled: TiledClient, path: str, image_shape: tuple[int, int, int]) -> bool:
+    """Whether the container at `path` says that a mask of this image was written to the end."""
     node = tiled.node(path)
     if node is None:
         return False
     try:
-        MaskMetadata.receive(node.metadata)
+        return MaskMetadata.receive(node.metadata).image_shape == image_shape
     except ValidationError:
         return False
-    return True
 
 
 def write_mask(
@@ -40,7 +39,7 @@ def write_mask(
         TiledConflict: an array of another shape lies there.
         TiledError: Tiled did not do it; try again.
     """
-    if is_complete(tiled, path):
+    if is_complete(tiled, path, metadata.image_shape):
         return
     count, (height, width) = len(metadata.mask_idx), metadata.image_shape[1:]
     array = f"{path}/{MASK}"

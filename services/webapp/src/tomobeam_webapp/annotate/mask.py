@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-from pydantic import ValidationError
-
+from tomobeam_common.masks import write_mask
 from tomobeam_common.tiled import TiledClient, TiledConflict
 from tomobeam_contracts.tree import (
     MaskMetadata,
@@ -41,9 +39,6 @@ def _planes(drawing: Drawing, shape: tuple[int, int, int]) -> Iterator[tuple[int
 def save_mask(tiled: TiledClient, user: str, image: str, drawing: Drawing) -> dict[str, Any]:
     """Write the drawing's mask, unless it is there already, and describe it for the page.
 
-    The container gets its metadata last: without them it is incomplete, which readers see and
-    the next save completes.
-
     Returns:
         `{path, uri, image_path, mask_idx, classes, saved_at}`.
 
@@ -70,51 +65,19 @@ def save_mask(tiled: TiledClient, user: str, image: str, drawing: Drawing) -> di
         mask_idx=mask_idx,
         classes=classes,
         annotations=annotations,
-    ).to_wire()
-    if not is_complete(tiled, path, metadata):
-        _write(tiled, path, shape, drawing, metadata)
+    )
+    try:
+        write_mask(tiled, path, (labels for _, labels in _planes(drawing, shape)), metadata)
+    except TiledConflict:
+        raise NothingToSave(
+            f"A mask of another size lies at {path}: the image was replaced since. "
+            "Change the drawing, or ask for the old mask to be removed."
+        ) from None
     return {
         "path": path,
         "uri": metadata_uri(tiled.url, path),
         "image_path": image,
         "mask_idx": mask_idx,
-        "classes": metadata["classes"],
+        "classes": [entry.to_wire() for entry in metadata.classes],
         "saved_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def is_complete(tiled: TiledClient, path: str, metadata: dict[str, Any]) -> bool:
-    """Whether the container at `path` says that its mask was written to the end."""
-    node = tiled.node(path)
-    if node is None:
-        return False
-    try:
-        found = MaskMetadata.receive(node.metadata).to_wire()
-    except ValidationError:
-        return False
-    return found["image_shape"] == metadata["image_shape"]
-
-
-def _write(
-    tiled: TiledClient,
-    path: str,
-    shape: tuple[int, int, int],
-    drawing: Drawing,
-    metadata: dict[str, Any],
-) -> None:
-    count = len(metadata["mask_idx"])
-    tiled.ensure_container(path)
-    wanted = (count, *shape[1:])
-    chunks = [[1] * count, [shape[1]], [shape[2]]]
-    try:
-        tiled.create_array(f"{path}/mask", wanted, np.int8, chunks)
-    except TiledConflict:
-        left = tiled.node(f"{path}/mask")
-        if left is None or left.shape != wanted:
-            raise NothingToSave(
-                f"A mask of another size lies at {path}: the image was replaced since. "
-                "Change the drawing, or ask for the old mask to be removed."
-            ) from None
-    for plane, (_, labels) in enumerate(_planes(drawing, shape)):
-        tiled.write_block(f"{path}/mask", (plane, 0, 0), labels[None])
-    tiled.replace_metadata(path, metadata)
