@@ -76,14 +76,17 @@ lock: | $(UV) ## resolve the dependencies anew into uv.lock
 schemas: .venv/.dev ## write the JSON Schemas of the wires into the docs
 	@$(BIN)/python -m tomobeam_contracts.schemas docs/reference/schemas
 
+UNIT := $(BIN)/python -m pytest tests/unit -n 2
+
 check: lint ## lint and unit tests, in under two minutes
-	@$(BIN)/python -m pytest tests/unit
+	@$(UNIT)
 
 browser:
 	@tests/support/ensure_browser
 
 test: .venv/.dev browser ## everything that the local profile needs, against real servers
-	@$(BIN)/python -m pytest tests --ignore tests/benchmarks --ignore tests/lab
+	@$(UNIT)
+	@$(BIN)/python -m pytest tests/services tests/faults tests/e2e --durations 15
 
 bench: .venv/.dev browser ## benchmarks: each compares two things and prints a ratio
 	@$(BIN)/python -m tests.benchmarks
