@@ -79,8 +79,11 @@ def test_a_new_repository_replaces_the_old_one(repository, tmp_path_factory):
 def test_a_package_that_was_tampered_with_is_refused(repository):
     push("recon", repository)
     folder = f"/var/lib/tomobeam-packages/{repository.digest}"
-    assert lab.run("recon", f"printf x >> {folder}/hello_*.deb", root=True).returncode == 0
-    assert install("recon", "hello").returncode
+    add = f"for deb in {folder}/hello_*.deb; do printf x >> $deb; done"
+    assert lab.run("recon", add, root=True).returncode == 0
+    refused = install("recon", "hello")
+    assert refused.returncode
+    assert b"hello" in refused.stderr
     lab.run("recon", f"sed -i s/hello/hallo/ {folder}/Packages", root=True)
     update = lab.run("recon", f"apt-get {packages.ONLY_OURS} update", root=True)
     assert update.returncode

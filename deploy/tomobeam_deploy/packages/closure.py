@@ -129,7 +129,7 @@ class Apt:
             raise PackagesError(
                 f"apt-get {arguments[0]}: no end in {FETCH_LIMIT_S:.0f} s"
             ) from error
-        faults = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W: Failed"))]
-        if done.returncode or faults:
+        if done.returncode:
+            faults = [line for line in done.stderr.splitlines() if line.startswith("E:")]
             raise PackagesError(f"apt-get {arguments[0]}: {'; '.join(faults) or done.stderr}")
         return done.stdout

@@ -11,10 +11,12 @@ CURRENT = f"{FOLDER}/current"
 KEYRING = "/etc/apt/keyrings/tomobeam.gpg"
 SOURCES = "/etc/apt/sources.list.d/tomobeam.sources"
 
-# For apt-get update: a host without a way out waits in vain for any other source.
+# For apt-get update: a host without a way out waits in vain for any other source; and apt takes a
+# source whose signature is wrong for a warning, unless it is told otherwise.
 ONLY_OURS = (
     f"-o Dir::Etc::sourcelist={SOURCES} -o Dir::Etc::sourceparts=/dev/null "
-    "-o APT::Get::List-Cleanup=0"
+    "-o APT::Get::List-Cleanup=0 "
+    "-o APT::Update::Error-Mode=any"
 )
 
 
