@@ -124,7 +124,7 @@ def test_a_file_that_vanishes_while_it_is_looked_at_is_waited_for(
         return seen
 
     monkeypatch.setattr(complete_module, "survey", see_then_unmount)
-    with pytest.raises(NotYet, match="vanished while it was looked at|No such file"):
+    with pytest.raises(NotYet, match=r"vanished while it was looked at|No such file"):
         judge.decide(folder, told(folder), Sightings())
     (root / "aside").rename(folder)
     monkeypatch.undo()
