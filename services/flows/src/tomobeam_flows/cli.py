@@ -14,7 +14,9 @@ from tomobeam_contracts.registry import Registry, RegistryError
 from tomobeam_flows.service import LoginRefused, Service, wait_for_prefect
 from tomobeam_flows.settings import PoolSettings, WorkerSettings, configure_prefect
 
-app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 
 
 def _worker_settings() -> WorkerSettings:
