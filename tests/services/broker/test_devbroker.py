@@ -73,7 +73,7 @@ def test_port_in_use_is_named_with_its_setting(stopped):
         ),
         (
             {"TOMOBEAM_BROKER_DATABASE": "/nowhere/x.sqlite"},
-            r"TOMOBEAM_BROKER_DATABASE: /nowhere/x\.sqlite: No such file or directory",
+            r"TOMOBEAM_BROKER_DATABASE: /nowhere/x\.sqlite: unable to open database file",
         ),
         ({"TOMOBEAM_BROKER_PORT": "many"}, "TOMOBEAM_BROKER_PORT: .*integer"),
     ],
@@ -125,39 +125,6 @@ def test_prefetch_that_is_no_number_is_refused(running):
         client.login(BROKER_INGESTER)
         head = f"SUBSCRIBE\nid:1\ndestination:{QUEUE}\nactivemq.prefetchSize:0\n\n\0"
         assert client.refused(head.encode())
-
-
-def test_full_store_refuses_the_sender_and_recovers(tmp_path):
-    broker = Devbroker(tmp_path)
-    broker.settings["TOMOBEAM_BROKER_STORE_MIB"] = "2"
-    broker.start()
-    body = b"x" * 500_000
-    with Client.producer(broker) as producer:
-        for _ in range(8):
-            producer.connection.send(TOPIC, body)
-        assert "full" in producer.error().headers["message"]
-    with Client.ingester(broker) as ingester:
-        ingester.subscribe(QUEUE)
-        ingester.ack(ingester.message())
-        with Client.producer(broker) as producer:
-            producer.send(TOPIC, "fits again")
-    assert broker.stop() == 0
-
-
-def test_consumer_that_does_not_read_costs_little_memory(running):
-    process = psutil.Process(running.pid)
-    with Bare(running) as deaf, Client.producer(running) as producer:
-        deaf.login(BROKER_INGESTER)
-        head = f"SUBSCRIBE\nid:1\ndestination:{QUEUE}\nack:client\nactivemq.prefetchSize:9999\n\n\0"
-        deaf.send(head.encode())
-        producer.send(TOPIC, "warm up")
-        before = process.memory_info().rss
-        for _ in range(120):
-            producer.send(TOPIC, b"x" * 500_000)
-        assert process.memory_info().rss - before < 30_000_000
-    with Client.ingester(running) as ingester:
-        ingester.subscribe(QUEUE, ack="auto")
-        assert sum(len(ingester.message().body) > 1000 for _ in range(121)) == 120
 
 
 def test_sender_that_reads_no_receipts_costs_little_memory(running):

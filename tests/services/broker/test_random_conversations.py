@@ -28,7 +28,6 @@ def broker(tmp_path):
     broker.settings |= {
         "TOMOBEAM_BROKER_REDELIVERIES": "1000",
         "TOMOBEAM_BROKER_REDELIVERY_S": "0.01",
-        "TOMOBEAM_BROKER_REDELIVERY_LONGEST_S": "0.1",
     }
     broker.start()
     yield broker

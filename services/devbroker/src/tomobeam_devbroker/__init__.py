@@ -4,7 +4,7 @@ It promises the local profile what ActiveMQ promises the others, and one conform
 (`tests/services/broker`) holds both to it. It is never deployed.
 
 - `frames`: bytes to frames and back, around the parser of stomp.py.
-- `store`: messages in SQLite; what is waiting to be written is written in one commit.
+- `store`: messages in SQLite; nothing is answered or delivered before it is on disk.
 - `broker`: queues, subscriptions, redelivery, dead letters.
-- `session`: one connection and its part of the protocol; `connection`: its outgoing half.
+- `session`: one client and its part of the protocol; `connection`: its socket and heart-beats.
 """

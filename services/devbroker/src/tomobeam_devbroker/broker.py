@@ -1,8 +1,4 @@
-"""Queues, subscriptions, redelivery and dead letters.
-
-What a connection asks for is gathered in a `Batch`: first the database takes it, then memory
-follows and the answers go out. So nothing is answered or delivered that a crash could undo.
-"""
+"""Queues, subscriptions, redelivery and dead letters."""
 
 from __future__ import annotations
 
@@ -10,46 +6,19 @@ import asyncio
 import heapq
 import time
 import uuid
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tomobeam_common import logs
 from tomobeam_contracts.destinations import DEAD_LETTER_PREFIX, queue, topic
-from tomobeam_devbroker.store import (
-    Change,
-    Message,
-    Store,
-    StoreError,
-    delete,
-    insert,
-    move,
-    postpone,
-)
+from tomobeam_devbroker.store import Message, Store
 
 if TYPE_CHECKING:
     from tomobeam_devbroker.session import Session
 
 log = logs.get(__name__)
-
-READ_AGAIN_S = 5.0
-
-
-@dataclass(frozen=True)
-class Redelivery:
-    """What follows a NACK: `limit` deliveries more, each after twice the wait, then the end.
-
-    `first_s` is the wait before the first of them and `longest_s` before any, in seconds.
-    """
-
-    limit: int
-    first_s: float
-    longest_s: float
-
-    def wait(self, failures: int) -> float:
-        """Seconds until the delivery after `failures` that failed before."""
-        return min(self.first_s * 2.0 ** min(failures, 64), self.longest_s)
 
 
 @dataclass(eq=False)
@@ -62,12 +31,6 @@ class Subscription:
     prefetch: int
     receiver: Session
     outstanding: int = 0
-    open: bool = True
-
-    @property
-    def wants_more(self) -> bool:
-        """Whether a message may be delivered now."""
-        return self.open and self.outstanding < self.prefetch and self.receiver.has_room
 
 
 @dataclass(eq=False)
@@ -76,153 +39,112 @@ class Delivery:
 
     subscription: Subscription
     row: int | None
-    message_id: str
-    redeliveries: int = 0
+    message: Message
 
-
-@dataclass
-class Batch:
-    """Changes for the database, and what to do once they are on disk."""
-
-    changes: list[Change] = field(default_factory=list)
-    after: list[Callable[[], None]] = field(default_factory=list)
+    @property
+    def key(self) -> str:
+        """What the subscriber's answer names, unique on its connection."""
+        return f"{self.message.headers['message-id']}/{self.subscription.name}"
 
 
 class Broker:
     """The queues and topics of one broker."""
 
-    def __init__(self, store: Store, redelivery: Redelivery, copies: Mapping[str, str]) -> None:
-        """`copies` maps a topic to the queue that keeps what is sent to it."""
-        self._store = store
-        self._redelivery = redelivery
-        self._copies = {topic(source): queue(kept) for source, kept in copies.items()}
-        self._ready: defaultdict[str, list[int]] = defaultdict(list)
-        self._subscriptions: defaultdict[str, deque[Subscription]] = defaultdict(deque)
+    def __init__(
+        self, store: Store, copies: Mapping[str, str], redeliveries: int, first_wait_s: float
+    ) -> None:
+        """Take up what the store holds.
 
-    def restore(self) -> int:
-        """Take up the messages that the database holds; their number."""
-        count = 0
-        for row, destination, due in self._store.rows():
-            self._push_at(destination, row, due)
-            count += 1
-        return count
-
-    async def carry_out(self, batch: Batch) -> None:
-        """Write a batch, then follow it up.
-
-        Raises:
-            StoreError: nothing of it was done.
+        `copies` maps a topic to the queue that keeps its messages. What was refused
+        `redeliveries` times and then again is dead; before each it waits, at first
+        `first_wait_s`, then twice as long each time, but no longer than 64 times.
         """
-        await self._store.write(batch.changes)
-        for step in batch.after:
-            step()
+        self._store = store
+        self._copies = {topic(source): queue(kept) for source, kept in copies.items()}
+        self._redeliveries, self._first_wait_s = redeliveries, first_wait_s
+        self._ready: defaultdict[str, list[int]] = defaultdict(list)
+        self._subscriptions: defaultdict[str, list[Subscription]] = defaultdict(list)
+        for row, destination, due in store.found:
+            self._push(destination, row, due)
 
-    def send(self, batch: Batch, destination: str, headers: Mapping[str, str], body: bytes) -> None:
+    def then(self, step: Callable[..., None], *values: object) -> None:
+        """Call once everything that was asked so far is on disk."""
+        self._store.then(step, *values)
+
+    def send(self, destination: str, headers: Mapping[str, str], body: bytes) -> None:
         """Accept a message for a queue or a topic."""
-        marks = {
-            "message-id": f"ID:{uuid.uuid4()}",
-            "timestamp": str(time.time_ns() // 1_000_000),
-            "persistent": "true",
-        }
+        marks = {"message-id": f"ID:{uuid.uuid4()}", "timestamp": str(time.time_ns() // 1_000_000)}
         message = Message({**headers, **marks}, body)
         kept = destination if destination.startswith("/queue/") else self._copies.get(destination)
         if kept is not None:
             row = self._store.new_row()
-            batch.changes.append(insert(row, kept, message))
-            batch.after.append(lambda: self._push(kept, row))
+            self._store.insert(row, kept, message)
+            self.then(self._push, kept, row)
         if kept != destination:
-            batch.after.append(lambda: self._publish(destination, message))
+            self.then(self._publish, destination, message)
 
-    def acknowledge(self, batch: Batch, deliveries: Iterable[Delivery]) -> None:
-        """These were handled."""
-        for delivery in deliveries:
-            if delivery.row is not None:
-                batch.changes.append(delete(delivery.row))
-            batch.after.append(lambda d=delivery: self._settled(d))
+    def acknowledge(self, delivery: Delivery) -> None:
+        """It was handled."""
+        if delivery.row is not None:
+            self._store.delete(delivery.row)
+        self.then(self._settle, delivery)
 
-    def reject(self, batch: Batch, deliveries: Iterable[Delivery]) -> None:
-        """These could not be handled: deliver them later, or never again."""
-        for delivery in deliveries:
-            batch.after.append(lambda d=delivery: self._settled(d))
-            row, destination = delivery.row, delivery.subscription.destination
-            if row is None:
-                continue
-            if delivery.redeliveries < self._redelivery.limit:
-                due = time.time() + self._redelivery.wait(delivery.redeliveries)
-                batch.changes.append(postpone(row, delivery.redeliveries + 1, due))
-                batch.after.append(lambda a=(destination, row, due): self._push_at(*a))
-                continue
-            dead = queue(DEAD_LETTER_PREFIX + destination.removeprefix("/queue/"))
-            batch.changes.append(move(row, dead))
-            batch.after.append(lambda a=(dead, row): self._push(*a))
-            log.warning("dead_letter", message_id=delivery.message_id, of=destination)
+    def reject(self, delivery: Delivery) -> None:
+        """It could not be handled: deliver it later, or never again."""
+        failures, of = delivery.message.redeliveries, delivery.subscription.destination
+        if failures < self._redeliveries:
+            due = time.time() + self._first_wait_s * 2.0 ** min(failures, 6)
+            self._put_back(delivery, of, failures + 1, due)
+        else:
+            log.warning("dead_letter", message_id=delivery.message.headers["message-id"], of=of)
+            self._put_back(delivery, queue(DEAD_LETTER_PREFIX + of.removeprefix("/queue/")), 0)
 
-    def release(self, batch: Batch, deliveries: Iterable[Delivery]) -> None:
-        """Nobody answered for these and nobody will: deliver them again at once, marked."""
-        for delivery in deliveries:
-            batch.after.append(lambda d=delivery: self._settled(d))
-            if delivery.row is not None:
-                batch.changes.append(postpone(delivery.row, delivery.redeliveries + 1, 0.0))
-                destination = delivery.subscription.destination
-                batch.after.append(lambda a=(destination, delivery.row): self._push(*a))
+    def release(self, delivery: Delivery) -> None:
+        """Nobody answered for it and nobody will: deliver it again at once, marked."""
+        of = delivery.subscription.destination
+        self._put_back(delivery, of, delivery.message.redeliveries + 1)
+
+    def _put_back(self, delivery: Delivery, to: str, redeliveries: int, due: float = 0.0) -> None:
+        self.then(self._settle, delivery)
+        if delivery.row is not None:
+            self._store.update(delivery.row, to, redeliveries, due)
+            self.then(self._push, to, delivery.row, due)
 
     def attach(self, subscription: Subscription) -> None:
         """Begin to deliver to a subscription."""
-        if subscription.open:
-            self._subscriptions[subscription.destination].append(subscription)
-            self.dispatch(subscription.destination)
+        self._subscriptions[subscription.destination].append(subscription)
+        self.then(self._dispatch, subscription.destination)
 
     def detach(self, subscription: Subscription) -> None:
         """Deliver no more to a subscription."""
-        subscription.open = False
-        waiting = self._subscriptions[subscription.destination]
-        if subscription in waiting:
-            waiting.remove(subscription)
+        self._subscriptions[subscription.destination].remove(subscription)
 
-    def dispatch(self, destination: str) -> None:
-        """Deliver what is ready to those who want it, in turn."""
+    def _dispatch(self, destination: str) -> None:
+        """Deliver what is ready, each message to the one who has least to do."""
         ready, subscriptions = self._ready[destination], self._subscriptions[destination]
-        while ready:
-            subscription = next((s for s in subscriptions if s.wants_more), None)
-            if subscription is None:
-                return
-            while subscriptions[-1] is not subscription:
-                subscriptions.rotate(-1)
+        while ready and (takers := [s for s in subscriptions if s.outstanding < s.prefetch]):
             row = heapq.heappop(ready)
-            try:
-                message = self._store.read(row)
-            except StoreError as error:
-                log.error("message_unreadable", error=str(error), again_in_s=READ_AGAIN_S)
-                self._push_at(destination, row, time.time() + READ_AGAIN_S)
-                return
-            if message is None:
-                continue
-            self._deliver(subscription, row, message)
+            taker = min(takers, key=lambda s: s.outstanding)
+            self._deliver(Delivery(taker, row, self._store.read(row)))
 
     def _publish(self, destination: str, message: Message) -> None:
-        for subscription in list(self._subscriptions[destination]):
-            if not subscription.wants_more:
-                subscription.receiver.lag()
-                continue
-            self._deliver(subscription, None, message)
+        for subscription in self._subscriptions[destination]:
+            self._deliver(Delivery(subscription, None, message))
 
-    def _deliver(self, subscription: Subscription, row: int | None, message: Message) -> None:
-        subscription.outstanding += 1
-        message_id = message.headers["message-id"]
-        delivery = Delivery(subscription, row, message_id, message.redeliveries)
-        subscription.receiver.deliver(delivery, message)
+    def _deliver(self, delivery: Delivery) -> None:
+        delivery.subscription.outstanding += 1
+        delivery.subscription.receiver.deliver(delivery)
 
-    def _settled(self, delivery: Delivery) -> None:
+    def _settle(self, delivery: Delivery) -> None:
         delivery.subscription.outstanding -= 1
-        self.dispatch(delivery.subscription.destination)
+        self._dispatch(delivery.subscription.destination)
 
-    def _push(self, destination: str, row: int) -> None:
-        heapq.heappush(self._ready[destination], row)
-        self.dispatch(destination)
-
-    def _push_at(self, destination: str, row: int, due: float) -> None:
+    def _push(self, destination: str, row: int, due: float = 0.0) -> None:
+        """Have a message delivered, when it is due."""
         wait = due - time.time()
-        if wait <= 0:
-            self._push(destination, row)
+        if wait > 0:
+            loop = asyncio.get_running_loop()
+            loop.call_later(wait, self.then, self._push, destination, row)
         else:
-            asyncio.get_running_loop().call_later(wait, self._push, destination, row)
+            heapq.heappush(self._ready[destination], row)
+            self._dispatch(destination)

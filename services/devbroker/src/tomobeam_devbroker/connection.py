@@ -1,56 +1,80 @@
-"""The outgoing half of a connection: frames, heart-beats, and a bound on what waits."""
+"""The socket of one client: frames and heart-beats, in both directions."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import suppress
 
-LIMIT = 1024 * 1024
+from stomp.utils import Frame
+
+from tomobeam_devbroker.frames import read_frame
+
+CONNECT_LIMIT_S = 30.0
 STALL_LIMIT_S = 60.0
+LINGER_S = 0.5
 
 
-class Outbox:
-    """What waits to be sent. While `room` is not set, nothing that can wait is to be added."""
+class Connection:
+    """Reads and sends frames. The heart-beats are off until a login has asked for them."""
 
-    def __init__(self, writer: asyncio.StreamWriter) -> None:
-        self._writer = writer
-        self._frames: list[tuple[bytes, str | None]] = []
-        self._size = 0
-        self._wake = asyncio.Event()
-        self._ending = False
-        self.room = asyncio.Event()
-        self.room.set()
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._outbox: asyncio.Queue[tuple[bytes, Callable[[], None] | None]] = asyncio.Queue()
+        self.peer = str(writer.get_extra_info("peername"))
         self.beat_s: float | None = None
+        self.receive_within_s: float | None = CONNECT_LIMIT_S
 
-    def put(self, data: bytes, key: str | None = None) -> None:
-        """Add a frame; its `key`, if any, is reported once it was sent."""
-        self._frames.append((data, key))
-        self._size += len(data)
-        if self._size >= LIMIT:
-            self.room.clear()
-        self._wake.set()
+    def put(self, data: bytes, sent: Callable[[], None] | None = None) -> None:
+        """Have a frame sent; `sent` is called afterwards. An empty one is the last."""
+        self._outbox.put_nowait((data, sent))
 
-    def end(self) -> None:
-        """Let `send_all` return when everything was sent."""
-        self._ending = True
-        self._wake.set()
-
-    async def send_all(self, sent: Callable[[list[str]], Awaitable[None]]) -> None:
-        """Send what is added, and a heart-beat every `beat_s` where nothing is.
+    async def send_all(self) -> None:
+        """Send what is put, and a heart-beat every `beat_s` where nothing is.
 
         Raises:
             OSError: the connection is lost, or the other side reads nothing for a minute.
         """
-        while self._frames or not self._ending:
-            try:
+        while True:
+            data, sent = b"\n", None
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self.beat_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                self._writer.write(b"\n")
-            self._wake.clear()
-            frames, self._frames, self._size = self._frames, [], 0
-            self._writer.writelines(data for data, _ in frames)
+                    data, sent = await self._outbox.get()
+            if not data:
+                return
+            self._writer.write(data)
             async with asyncio.timeout(STALL_LIMIT_S):
                 await self._writer.drain()
-            self.room.set()
-            await sent([key for _, key in frames if key is not None])
+            if sent is not None:
+                sent()
+
+    async def receive(self) -> Frame:
+        """The next frame.
+
+        Raises:
+            FrameError: what comes is not STOMP.
+            asyncio.IncompleteReadError: the other side closed the connection.
+            OSError: the connection is lost, or silent for longer than `receive_within_s`.
+        """
+        frame = None
+        while frame is None:
+            # Who does not read the answers gets to ask for no more.
+            await self._writer.drain()
+            async with asyncio.timeout(self.receive_within_s):
+                frame = await read_frame(self._reader)
+        return frame
+
+    async def linger(self) -> None:
+        """Read on for a moment: closing on unread bytes would take the ERROR from the client."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                while await self._reader.read(64 * 1024):
+                    pass
+
+    def close(self) -> None:
+        """Close the socket after what was sent has left."""
+        self._writer.close()
+
+    def abort(self) -> None:
+        """Close the socket at once."""
+        self._writer.transport.abort()
