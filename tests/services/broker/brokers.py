@@ -116,10 +116,15 @@ class Broker:
         """End it as an operator does; its exit code."""
         return self._end(signal.SIGTERM)
 
+    def ended(self) -> int:
+        """Wait until it ends; its exit code."""
+        assert self._process is not None
+        return self._process.wait(STOP_LIMIT_S)
+
     def _end(self, number: int) -> int:
         assert self._process is not None
         self._process.send_signal(number)
-        return self._process.wait(STOP_LIMIT_S)
+        return self.ended()
 
 
 class Devbroker(Broker):

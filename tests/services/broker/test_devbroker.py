@@ -127,6 +127,24 @@ def test_prefetch_that_is_no_number_is_refused(running):
         assert client.refused(head.encode())
 
 
+def test_store_that_cannot_be_written_ends_the_broker_and_keeps_what_was_answered(stopped):
+    stopped.start()
+    with Client.producer(stopped) as producer:
+        producer.send(TOPIC, "answered")
+        psutil.Process(stopped.pid).rlimit(psutil.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+        for _ in range(4):
+            producer.connection.send(TOPIC, b"x" * 500_000)
+        assert producer.gone.wait(START_LIMIT_S)
+    assert stopped.ended() == 1
+    database = stopped.folder / "state" / "broker.sqlite"
+    assert f"TOMOBEAM_BROKER_DATABASE: {database}: " in stopped.tail()
+    stopped.start()
+    with Client.ingester(stopped) as ingester:
+        ingester.subscribe(QUEUE)
+        assert ingester.message().body == b"answered"
+    assert stopped.stop() == 0
+
+
 def test_sender_that_reads_no_receipts_costs_little_memory(running):
     process = psutil.Process(running.pid)
     before = process.memory_info().rss
