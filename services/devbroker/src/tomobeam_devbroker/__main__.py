@@ -97,6 +97,7 @@ def main() -> None:
     told = [
         f"TOMOBEAM_{name.upper()}: {field.description}"
         for name, field in Settings.model_fields.items()
+        if field.description
     ]
     argparse.ArgumentParser(
         prog="tomobeam-devbroker",
