@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
-import subprocess
+from collections.abc import Iterator
+from queue import SimpleQueue
 
 import pytest
+from pydantic import SecretStr
 
 from roles.activemq.service import TEMPLATES
 from tests.services.broker.brokers import ActiveMQ, make
 from tests.services.broker.clients import LIMIT_S, Client
+from tests.support.tls import Authority
+from tomobeam_common.settings import BrokerSettings
 from tomobeam_contracts.destinations import (
     BROKER_INGESTER,
     BROKER_PRODUCER,
@@ -21,6 +24,12 @@ from tomobeam_contracts.destinations import (
     topic,
 )
 from tomobeam_deploy.templates import render_names
+from tomobeam_ingester.broker import Delivery, Link
+from tomobeam_ingester.outcome import Reason, Refused
+from tomobeam_reconstruction.notify import Producer, Unreachable, Unsent
+
+# The link's own; a lost connection must not have to wait for it.
+HEARTBEAT_S = 10
 
 
 class FromFile(ActiveMQ):
@@ -48,18 +57,12 @@ def test_passwords_come_from_the_credentials_file(tmp_path):
     broker.stop()
 
 
-@pytest.mark.activemq
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_tls(tmp_path):
+@pytest.fixture
+def tls(tmp_path) -> Iterator[tuple[ActiveMQ, BrokerSettings]]:
+    """A broker that speaks TLS only, and how its partners reach it."""
     make("activemq", tmp_path / "probe")
-    key, certificate, store = (tmp_path / n for n in ("key.pem", "cert.pem", "keys.p12"))
-    commands = [
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
-        f" -addext subjectAltName=DNS:localhost -keyout {key} -out {certificate}",
-        f"pkcs12 -export -inkey {key} -in {certificate} -out {store} -passout pass:for-a-test",
-    ]
-    for command in commands:
-        subprocess.run(["openssl", *command.split()], check=True, capture_output=True)
+    authority = Authority(tmp_path / "pki")
+    store = authority.issue("localhost").key_store("for-a-test")
 
     class WithTls(ActiveMQ):
         values = ActiveMQ.values | {"tls": {"key_store": str(store)}}
@@ -67,13 +70,66 @@ def test_tls(tmp_path):
     broker = WithTls(tmp_path / "broker")
     broker.settings["TOMOBEAM_BROKER_KEYSTORE_PASSWORD"] = "for-a-test"
     broker.start()
-    trust = ssl.create_default_context(cafile=certificate)
+    yield (
+        broker,
+        BrokerSettings.load(
+            broker_host="localhost", broker_port=broker.port, broker_tls_ca=authority.ca
+        ),
+    )
+    broker.stop()
+
+
+def user(broker: ActiveMQ, settings: BrokerSettings, name: str) -> BrokerSettings:
+    known = {"broker_user": name, "broker_password": SecretStr(broker.passwords[name])}
+    return settings.model_copy(update=known)
+
+
+@pytest.mark.activemq
+def test_tls_is_of_the_newest_version(tls):
+    broker, settings = tls
+    trust = ssl.create_default_context(cafile=settings.broker_tls_ca)
     with (
         socket.create_connection(("localhost", broker.port), timeout=LIMIT_S) as plain,
         trust.wrap_socket(plain, server_hostname="localhost") as secure,
     ):
         assert secure.version() == "TLSv1.3"
-        login = f"login:{BROKER_PRODUCER}\npasscode:{broker.passwords[BROKER_PRODUCER]}\n"
-        secure.sendall(f"CONNECT\naccept-version:1.2\nhost:x\n{login}\n\0".encode())
-        assert secure.recv(4096).startswith(b"CONNECTED")
-    broker.stop()
+
+
+@pytest.mark.activemq
+def test_notification_over_tls_survives_a_killed_broker(tls):
+    broker, settings = tls
+    arrived: SimpleQueue[Delivery] = SimpleQueue()
+
+    def listen() -> Link:
+        link = Link(user(broker, settings, BROKER_INGESTER), INGEST_QUEUE, arrived.put, 10)
+        link.open()
+        return link
+
+    first = listen()
+    with Producer(user(broker, settings, BROKER_PRODUCER)) as producer:
+        producer.send("a")
+    assert arrived.get(timeout=LIMIT_S).body == b"a"
+    broker.kill()
+    assert first.closed.wait(HEARTBEAT_S)
+    first.close()
+    broker.start()
+    second = listen()
+    again = arrived.get(timeout=LIMIT_S)
+    assert (again.body, again.link) == (b"a", second)
+    second.bury(again, Refused(Reason.NOT_JSON, "for a test"))
+    second.close()
+
+
+@pytest.mark.activemq
+def test_a_wrong_password_is_told_from_a_certificate_that_is_not_trusted(tls, tmp_path):
+    broker, settings = tls
+    wrong = {"broker_user": BROKER_PRODUCER, "broker_password": SecretStr("wrong")}
+    with pytest.raises(Unsent, match=r"refuses: User name .* is invalid"):
+        Producer(settings.model_copy(update=wrong))
+    known = user(broker, settings, BROKER_PRODUCER)
+    with pytest.raises(Unreachable, match=r"shows a certificate that .* does not vouch for"):
+        Producer(known.model_copy(update={"broker_tls_ca": Authority(tmp_path / "other").ca}))
+    with pytest.raises(Unreachable, match="shows a certificate of another name than 127"):
+        Producer(known.model_copy(update={"broker_host": "127.0.0.1"}))
+    with pytest.raises(Unreachable, match="does it want TLS"):
+        Producer(known.model_copy(update={"broker_tls_ca": None}))

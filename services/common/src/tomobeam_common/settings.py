@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn, Self, get_args
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tomobeam_common.tls import trust
 from tomobeam_contracts.destinations import (
     DEAD_LETTER_QUEUE,
     INGEST_QUEUE,
@@ -113,9 +114,20 @@ class BrokerSettings(ServiceSettings):
         default=None, description="absent: anonymous, as older producers are"
     )
     broker_password: SecretStr | None = None
+    broker_tls_ca: Path | None = Field(
+        default=None,
+        description="CA file; given: TLS with the broker's host name verified; absent: plain",
+    )
     scan_topic: str = Field(default=SCAN_TOPIC, description="topic on which scans are announced")
     ingest_queue: str = Field(default=INGEST_QUEUE, description="durable queue fed from the topic")
     dead_letter_queue: str = DEAD_LETTER_QUEUE
+
+    @field_validator("broker_tls_ca")
+    @classmethod
+    def _vouches_for_somebody(cls, ca: Path | None) -> Path | None:
+        if ca is not None:
+            trust(ca)
+        return ca
 
 
 class TiledSettings(ServiceSettings):

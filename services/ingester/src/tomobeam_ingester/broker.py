@@ -13,6 +13,7 @@ from stomp.exception import StompException
 from stomp.utils import Frame
 
 from tomobeam_common import logs
+from tomobeam_common.broker import BrokerAway, BrokerConnection
 from tomobeam_common.settings import BrokerSettings
 from tomobeam_contracts.destinations import REASON_HEADER, queue
 from tomobeam_ingester.outcome import Refused
@@ -67,16 +68,13 @@ class Link(stomp.ConnectionListener):
         self._answered = threading.Event()
         self._receipts: dict[str, threading.Event] = {}
         beat = int(heartbeat_s * 1000)
-        self._stomp = stomp.Connection12(
-            [(settings.broker_host, settings.broker_port)],
-            reconnect_attempts_max=1,
-            reconnect_sleep_initial=0.0,
-            timeout=CONNECT_S,
+        self._stomp = BrokerConnection(
+            settings,
+            CONNECT_S,
             heartbeats=(beat, beat),
             heart_beat_receive_scale=GRACE,
             # A body need not be text: it is judged, not decoded, on arrival.
             auto_decode=False,
-            auto_content_length=False,
         )
         self._stomp.set_listener("link", self)
 
@@ -86,27 +84,29 @@ class Link(stomp.ConnectionListener):
         Raises:
             LinkLost: the broker is not there, refuses, or does not answer.
         """
-        where = f"the broker at {self._settings.broker_host}:{self._settings.broker_port}"
-        password = self._settings.broker_password
         try:
-            self._stomp.connect(
-                self._settings.broker_user, password.get_secret_value() if password else None
+            self._log_in()
+            headers = {"activemq.prefetchSize": str(self._prefetch)}
+            self._send(
+                lambda: self._stomp.subscribe(
+                    queue(self._source), id="ingest", ack="client-individual", headers=headers
+                )
             )
-            if not self._answered.wait(CONNECT_S):
-                raise LinkLost(f"{where} accepts connections but does not answer")
-            if self.closed.is_set() or self.fault:
-                raise LinkLost(f"{where} refuses: {self.fault or 'it closed the connection'}")
-            self._stomp.subscribe(
-                queue(self._source),
-                id="ingest",
-                ack="client-individual",
-                headers={"activemq.prefetchSize": str(self._prefetch)},
-            )
-        except (StompException, OSError) as error:
+        except LinkLost:
             self.close()
-            if isinstance(error, LinkLost):
-                raise
-            raise LinkLost(f"{where} cannot be reached") from error
+            raise
+
+    def _log_in(self) -> None:
+        try:
+            self._stomp.log_in()
+        except BrokerAway as away:
+            raise LinkLost(str(away)) from away
+        if not self._answered.wait(CONNECT_S):
+            raise LinkLost(f"{self._stomp.where} accepts connections but does not answer")
+        if self.fault:
+            raise LinkLost(f"{self._stomp.where} refuses: {self.fault}")
+        if self.closed.is_set():
+            raise LinkLost(self._stomp.hung_up)
 
     def ack(self, delivery: Delivery) -> None:
         """Say that a message is handled.
@@ -157,8 +157,7 @@ class Link(stomp.ConnectionListener):
             raise LinkLost("the connection was lost")
         try:
             action()
-        except (StompException, OSError, AttributeError) as error:
-            # AttributeError: stomp.py drops its socket while another thread sends.
+        except StompException as error:
             raise LinkLost(f"the connection was lost: {error}") from error
 
     def close(self) -> None:
@@ -169,7 +168,7 @@ class Link(stomp.ConnectionListener):
             try:
                 self._stomp.send_frame("DISCONNECT", {"receipt": receipt})
                 gone.wait(1.0)
-            except (StompException, OSError, AttributeError):
+            except StompException:
                 pass  # It was gone already.
         self._stomp.transport.disconnect_socket()
         self._end()

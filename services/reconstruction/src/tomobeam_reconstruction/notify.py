@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from stomp.exception import StompException
 from stomp.utils import Frame
 
+from tomobeam_common.broker import BrokerAway, BrokerConnection
 from tomobeam_common.settings import BrokerSettings
 from tomobeam_contracts.destinations import topic
 from tomobeam_contracts.scan import ScanReady
@@ -106,27 +107,18 @@ class Producer:
         Raises:
             Unreachable: nobody answers there. Unsent: the broker refuses us.
         """
-        self._where = f"broker {settings.broker_host}:{settings.broker_port}"
         self._destination, self._timeout_s = topic(settings.scan_topic), timeout_s
         self._answers = _Answers()
-        # Without content-length ActiveMQ makes a TextMessage of it, as existing consumers want.
-        self._connection = stomp.Connection12(
-            [(settings.broker_host, settings.broker_port)],
-            auto_content_length=False,
-            reconnect_attempts_max=1,
-            timeout=timeout_s,
-        )
+        self._connection = BrokerConnection(settings, timeout_s)
         self._connection.set_listener("answers", self._answers)
-        password = settings.broker_password
         try:
-            self._connection.connect(
-                settings.broker_user, password.get_secret_value() if password else None
-            )
-        except (StompException, OSError) as error:
-            self.close()
-            raise self._unsent("does not answer") from error
+            self._connection.log_in()
+        except BrokerAway as away:
+            raise Unreachable(str(away)) from away
         if not self._answers.wait_for_login(timeout_s):
             self.close()
+            if self._answers.gone and not self._answers.error:
+                raise Unreachable(self._connection.hung_up)
             raise self._unsent("does not answer the login")
 
     def __enter__(self) -> Self:
@@ -140,7 +132,7 @@ class Producer:
         try:
             if self._connection.is_connected():
                 self._connection.disconnect()
-        except (StompException, OSError):
+        except StompException:
             # The message's receipt is what counts; a dead socket has nothing more to say.
             self._connection.transport.disconnect_socket()
 
@@ -158,15 +150,15 @@ class Producer:
                 content_type="application/json",
                 headers={"persistent": "true", "receipt": receipt},
             )
-        except (StompException, OSError) as error:
+        except StompException as error:
             raise self._unsent("broke the connection") from error
         if not self._answers.wait_for_receipt(receipt, self._timeout_s):
             raise self._unsent("gave no receipt")
 
     def _unsent(self, what: str) -> Unsent:
         if self._answers.error:
-            return Unsent(f"{self._where} refuses: {self._answers.error}")
-        return Unreachable(f"{self._where} {what}")
+            return Unsent(f"{self._connection.where} refuses: {self._answers.error}")
+        return Unreachable(f"{self._connection.where} {what}")
 
 
 def announce(scan: ScanReady, settings: NotifySettings) -> None:

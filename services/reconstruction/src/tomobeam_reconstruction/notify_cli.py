@@ -17,7 +17,7 @@ KEPT, LOST = 3, 4
 EPILOG = (
     "Exit codes: 0 sent; 2 wrong arguments or settings; 3 not sent, but kept in the spool and "
     "sent by the next call or by --flush; 4 neither sent nor kept. "
-    "Settings: TOMOBEAM_BROKER_HOST, _PORT, _USER, _PASSWORD or _PASSWORD_FILE, "
+    "Settings: TOMOBEAM_BROKER_HOST, _PORT, _USER, _PASSWORD or _PASSWORD_FILE, _TLS_CA, "
     "TOMOBEAM_SCAN_TOPIC, TOMOBEAM_NOTIFY_SPOOL, _TRIES, _PAUSE_S, _TIMEOUT_S."
 )
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
