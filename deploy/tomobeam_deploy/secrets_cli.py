@@ -1,0 +1,175 @@
+"""The secrets of a site: passwords, keys and certificates, encrypted in the repository."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tomobeam_common.settings import fail
+from tomobeam_deploy import age_keys, pki, site_secrets, tls, vault
+from tomobeam_deploy.secrets import Hidden, SecretsError
+from tomobeam_deploy.site import Site, SiteError
+from tomobeam_deploy.tls import SiteLike
+from tomobeam_deploy.vault import Vault
+
+app = typer.Typer(
+    no_args_is_help=True, help=__doc__, add_completion=False, pretty_exceptions_enable=False
+)
+recipients = typer.Typer(
+    no_args_is_help=True, help="Who can read the secrets.", pretty_exceptions_enable=False
+)
+app.add_typer(recipients, name="recipients")
+
+Inventory = Annotated[Path, typer.Argument(help="the site's inventory: inventories/beamline")]
+PublicKey = Annotated[str, typer.Argument(help="age public key: age1…")]
+
+
+@app.command()
+def init(inventory: Inventory) -> None:
+    """Make your age key, outside the repository, unless you have one."""
+    site = Site.load(inventory)
+    path = age_keys.key_file(site.name)
+    if age_keys.create_identity(site.name):
+        typer.echo(f"{path}: your new age key; keep a copy where the site keeps such things")
+    if vault.join(site.name, getpass.getuser()):
+        typer.echo(f"{path}: reads the secrets of {site.name}")
+        return
+    own = age_keys.public_keys(site.name)[0]
+    add = age_keys.command(site.name, "recipients add", own, "--name WHO")
+    typer.echo(f"{path}: cannot read the secrets yet; let an operator who can run: {add}")
+
+
+@app.command()
+def ensure(inventory: Inventory) -> None:
+    """Make what is missing; renew the host certificates that end soon or lack names."""
+    site, of_services = _load(inventory)
+    now = datetime.now(UTC)
+    put = vault.update(
+        site.name, lambda values: site_secrets.completed(site, of_services, values, now)
+    )
+    _say(put)
+    values = Vault.load(site.name).values()
+    for host in site.hosts:
+        for fault in tls.faults(site, host, values, now):
+            typer.echo(f"{tls.cert_name(host)}: the imported certificate {fault}", err=True)
+
+
+@app.command()
+def rotate(
+    inventory: Inventory,
+    names: Annotated[list[str] | None, typer.Argument(help="which, as `list` names them")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="every secret but imported certificates")
+    ] = False,
+) -> None:
+    """Make new values; deploy afterwards, and the units that use them restart."""
+    if bool(names) == everything:
+        raise SecretsError("rotate: give the names of secrets, or --all")
+    site, of_services = _load(inventory)
+
+    def change(values: Hidden) -> Hidden:
+        chosen = names or site_secrets.rotatable(site, of_services, values)
+        return site_secrets.rotated(site, of_services, chosen, values, datetime.now(UTC))
+
+    _say(vault.update(site.name, change))
+
+
+@app.command("list")
+def list_(inventory: Inventory) -> None:
+    """Say which secrets there are, when each was made, and until when certificates last."""
+    site, of_services = _load(inventory)
+    present = Vault.load(site.name)
+    wanted, values = site_secrets.all_names(site, of_services), present.values()
+    for name in sorted(wanted | set(present.names())):
+        made = f"{present.made(name):%Y-%m-%d %H:%M}" if name in present else "missing"
+        note = _note(site, name, values) if name in wanted else "not used any more"
+        typer.echo(f"{name:<32}{made:<18}{note}".rstrip())
+
+
+@app.command("import-cert")
+def import_cert(
+    inventory: Inventory,
+    host: Annotated[str, typer.Argument(help="its name in the inventory")],
+    cert: Annotated[Path, typer.Option(help="PEM: the certificate, then its intermediates")],
+    key: Annotated[Path, typer.Option(help="PEM: its private key, without a passphrase")],
+    ca: Annotated[
+        Path | None, typer.Option(help="PEM: the CA that signed it, if it is a new one")
+    ] = None,
+) -> None:
+    """Use a certificate of the site's own for a host, instead of one of the internal CA."""
+    site = Site.load(inventory)
+    now = datetime.now(UTC)
+    _say(
+        vault.update(
+            site.name,
+            lambda values: tls.import_certificate(site, host, (cert, key, ca), values, now),
+        )
+    )
+
+
+@recipients.command()
+def add(
+    inventory: Inventory,
+    key: PublicKey,
+    name: Annotated[str, typer.Option(help="whose it is; stands in the file as a comment")],
+) -> None:
+    """Let a further operator read the secrets."""
+    site = Site.load(inventory)
+    vault.add_recipient(site.name, key, name)
+    typer.echo(f"{age_keys.recipients_file(site.name)}: {name} can read what is committed next")
+
+
+@recipients.command()
+def remove(inventory: Inventory, key: PublicKey) -> None:
+    """Keep an operator from reading what is saved from now on."""
+    site = Site.load(inventory)
+    vault.remove_recipient(site.name, key)
+    typer.echo(
+        f"{age_keys.recipients_file(site.name)}: removed; what that key could read stays known to "
+        f"its owner, therefore: {age_keys.command(site.name, 'rotate')} --all"
+    )
+
+
+def _load(inventory: Path) -> tuple[SiteLike, set[str]]:
+    """A site, and the names of the secrets that its services are given."""
+    from tomobeam_deploy.catalogue import secrets_of
+
+    site = Site.load(inventory)
+    return site, secrets_of(site)
+
+
+def _note(site: SiteLike, name: str, values: Hidden) -> str:
+    if name not in values or not name.startswith((tls.CA_CERT, tls.cert_name(""))):
+        return ""
+    said = [f"ends {pki.ends(values[name]):%Y-%m-%d}"]
+    host = tls.host_of(name)
+    if host:
+        said += ["imported"] if tls.is_imported(host, values) else []
+        said += tls.faults(site, host, values, datetime.now(UTC))
+    return "; ".join(said)
+
+
+def _say(names: list[str]) -> None:
+    if not names:
+        typer.echo("nothing to do")
+        return
+    typer.echo("made; deploy to bring them to the hosts:")
+    for name in names:
+        typer.echo(f"  {name}")
+
+
+def main() -> None:
+    """Entry point; what is wrong ends with one sentence."""
+    try:
+        app()
+    except (SecretsError, SiteError) as error:
+        fail(str(error), 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
