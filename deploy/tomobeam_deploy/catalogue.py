@@ -9,8 +9,10 @@ from roles.prefect_server.service import SERVICE as PREFECT_SERVER
 from roles.tiled.service import SERVICE as TILED
 from roles.webapp.service import SERVICE as WEBAPP
 from roles.worker.service import SERVICE as WORKER
+from tomobeam_deploy.secrets import secret_names
 from tomobeam_deploy.service import Service
 from tomobeam_deploy.site import Broker, Site
+from tomobeam_deploy.site.model import DATABASES
 
 _BROKERS = {Broker.EMBEDDED: DEVBROKER, Broker.ACTIVEMQ: ACTIVEMQ}
 
@@ -19,3 +21,11 @@ def services_of(site: Site) -> dict[str, Service]:
     """The site's services by name, each after those that it needs."""
     services = (_BROKERS[site.broker], TILED, PREFECT_SERVER, INGESTER, WORKER, WEBAPP)
     return {service.name: service for service in services}
+
+
+def secrets_of(site: Site) -> set[str]:
+    """The names of all secrets that a site's hosts need, apart from certificates."""
+    services = services_of(site).values()
+    databases = {f"db-{role}" for role in DATABASES.values()}
+    own = set().union(*(secret_names(service) for service in services))
+    return own | databases | {"broker-keystore", "package-signing-key"}

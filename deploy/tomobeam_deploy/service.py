@@ -14,8 +14,7 @@ from typing import Any
 
 from tomobeam_contracts import destinations
 from tomobeam_deploy.site import Site
-
-DATABASES = ("tiled_authn", "tiled_catalog", "prefect")
+from tomobeam_deploy.site.model import DATABASES
 
 
 class DescriptionError(ValueError):
@@ -24,7 +23,10 @@ class DescriptionError(ValueError):
 
 @dataclass(frozen=True)
 class Health:
-    """How to see that a service answers: an HTTP path, or the open port where `path` is None."""
+    """How to see that a service answers: an HTTP path, or the open port where `path` is None.
+
+    The path may contain names in braces.
+    """
 
     path: str | None = None
     start_limit_s: int = 240
@@ -34,12 +36,15 @@ class Health:
 class Service:
     """What a thing is, wherever it runs.
 
-    `port` names a field of `Site.ports`. `needs` are services that must answer before this one
-    starts. `secrets` maps a variable to the name of a secret; the program finds it in the file
-    that `<variable>_FILE` names. `files` maps a template to its name in the folder `{config}`;
-    `needs_files` come from packages of the host.
+    `port` names a field of `Site.ports`. `packages` are those of `services/` that it is installed
+    from. `needs` are services that must answer before this one starts; `database_role` is the
+    role by which it uses the site's databases. `secrets` maps a variable to the name of a secret;
+    the program finds it in the file that `<variable>_FILE` names. `files` maps a template to its
+    name in the folder `{config}`; `needs_files` come from packages of the host.
     `prepare` runs before the start, `provision` once the service answers; both may run again
     at any time without harm.
+    `memory_mib` and `tasks` bound the service with all its children. `writes_code` says that it
+    makes machine code while it runs, which a sandbox otherwise forbids.
     """
 
     name: str
@@ -47,7 +52,9 @@ class Service:
     argv: tuple[str, ...]
     port: str
     health: Health
+    packages: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    database_role: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
@@ -58,11 +65,18 @@ class Service:
     provision_settings: Mapping[str, str] = field(default_factory=dict)
     provision_secrets: Mapping[str, str] = field(default_factory=dict)
     success_codes: tuple[int, ...] = ()
+    memory_mib: int = 1024
+    tasks: int = 256
+    writes_code: bool = False
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a service is: its folders, its user, and where its secrets come from."""
+    """Where a service is: its folders, its user, and where its secrets come from.
+
+    `environment` and `secret_files` (a variable that names the file: the secret's name) are given
+    to every process there; `values` are further names for descriptions and templates.
+    """
 
     site: Site
     bin: Path
@@ -70,6 +84,12 @@ class Placement:
     state: Path
     secrets: Path
     user: str | None = None
+    worker_name: str = "1"
+    models: Path | None = None
+    registry: Path | None = None
+    tls_ca: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secret_files: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def names(self, service: Service) -> dict[str, Any]:
@@ -83,11 +103,13 @@ class Placement:
             "port": getattr(self.site.ports, service.port),
             "address": self.site.address,
             "destinations": destinations,
-            "databases": {
-                name: f"sqlite+aiosqlite:///{self.state}/{name}.db" for name in DATABASES
-            },
+            "databases": {name: self.site.database_uri(name, self.state) for name in DATABASES},
             "readable_roots": json.dumps([str(root) for root in self.site.data.readable]),
-            "path_map": json.dumps(self.site.path_map),
+            "path_map": json.dumps(self.site.translations),
+            "models": str(self.models or self.site.data.models),
+            "registry": str(self.registry or self.site.registry),
+            "worker_name": self.worker_name,
+            "tls_ca": str(self.tls_ca or ""),
             **self.values,
         }
 
@@ -101,10 +123,13 @@ class Process:
     argv: tuple[str, ...]
     environment: dict[str, str]
     credentials: dict[str, str]
+    """The variable that names the file: the secret's name."""
+    health_path: str | None
     writable: tuple[Path, ...]
     prepare: tuple[str, ...]
     provision: tuple[str, ...]
     provision_environment: dict[str, str]
+    provision_credentials: dict[str, str]
 
     @property
     def name(self) -> str:
@@ -119,8 +144,9 @@ class Process:
     @property
     def health_url(self) -> str | None:
         """What to ask whether it is well; None where only its port shows it."""
-        path = self.service.health.path
-        return None if path is None else f"{self.placement.site.url(self.service.port)}{path}"
+        if self.health_path is None:
+            return None
+        return f"{self.placement.site.loopback_url(self.service.port)}{self.health_path}"
 
 
 def place(service: Service, placement: Placement) -> Process:
@@ -140,19 +166,24 @@ def place(service: Service, placement: Placement) -> Process:
     def fill_all(texts: tuple[str, ...], where: str) -> tuple[str, ...]:
         return tuple(fill(text, where) for text in texts)
 
+    def files(secrets: Mapping[str, str]) -> dict[str, str]:
+        return {f"{key}_FILE": name for key, name in secrets.items()} | dict(placement.secret_files)
+
     def environment(settings: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, str]:
         filled = {key: fill(value, f"settings.{key}") for key, value in settings.items()}
-        files = {f"{key}_FILE": str(placement.secrets / name) for key, name in secrets.items()}
-        return filled | files
+        paths = {key: str(placement.secrets / name) for key, name in files(secrets).items()}
+        return dict(placement.environment) | filled | paths
 
     return Process(
         service=service,
         placement=placement,
         argv=fill_all(service.argv, "argv"),
         environment=environment(service.settings, service.secrets),
-        credentials=dict(service.secrets),
+        credentials=files(service.secrets),
+        health_path=service.health.path and fill(service.health.path, "health.path"),
         writable=tuple(Path(p) for p in fill_all(service.writes, "writes")),
         prepare=fill_all(service.prepare, "prepare"),
         provision=fill_all(service.provision, "provision"),
         provision_environment=environment(service.provision_settings, service.provision_secrets),
+        provision_credentials=files(service.provision_secrets),
     )

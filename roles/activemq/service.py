@@ -36,6 +36,8 @@ SERVICE = Service(
     ),
     port="broker",
     health=Health(),
+    # Its tomobeam-exec reads the passwords.
+    packages=("tomobeam-common",),
     needs_files=(f"{HOME}/bin/activemq.jar",),
     secrets={
         "TOMOBEAM_BROKER_PRODUCER_PASSWORD": f"broker-{BROKER_PRODUCER}",
@@ -47,4 +49,5 @@ SERVICE = Service(
     },
     writes=("{state}",),
     success_codes=(ENDED_BY_SIGTERM,),
+    writes_code=True,
 )

@@ -9,6 +9,7 @@ SERVICE = Service(
     argv=("{bin}/tomobeam-devbroker",),
     port="broker",
     health=Health(),
+    packages=("tomobeam-devbroker",),
     settings={
         "TOMOBEAM_BROKER_PORT": "{port}",
         "TOMOBEAM_BROKER_DATABASE": "{state}/broker.sqlite",

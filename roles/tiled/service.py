@@ -21,6 +21,8 @@ SERVICE = Service(
     ),
     port="tiled",
     health=Health("/healthz"),
+    packages=("tomobeam-tiled",),
+    database_role="tiled",
     settings={
         "TOMOBEAM_TILED_AUTHN_URI": "{databases[tiled_authn]}",
         "TOMOBEAM_TILED_CATALOG_URI": "{databases[tiled_catalog]}",
@@ -36,4 +38,7 @@ SERVICE = Service(
     provision=("{bin}/tomobeam-tiled", "provision"),
     provision_settings={"TOMOBEAM_TILED_URL": "{site.tiled_url}"},
     provision_secrets={"TOMOBEAM_TILED_API_KEY": "tiled-key-ingester"},
+    memory_mib=4096,
+    # numba, which Tiled imports, compiles what it runs.
+    writes_code=True,
 )

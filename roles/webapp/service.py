@@ -18,13 +18,15 @@ SERVICE = Service(
     ),
     port="webapp",
     health=Health("/healthz"),
+    packages=("tomobeam-webapp",),
     needs=("tiled", "prefect-server"),
     settings={
         "TOMOBEAM_TILED_URL": "{site.tiled_url}",
         "TOMOBEAM_PREFECT_API_URL": "{site.prefect_api_url}",
-        "TOMOBEAM_REGISTRY": "{site.registry}",
+        "TOMOBEAM_REGISTRY": "{registry}",
         "TOMOBEAM_WEBAPP_STATE": "{state}",
         "TOMOBEAM_WEBAPP_PORT": "{port}",
+        "TOMOBEAM_WEBAPP_URL": "{site.page_url}",
     },
     secrets={
         "TOMOBEAM_TILED_API_KEY": "tiled-key-webapp",

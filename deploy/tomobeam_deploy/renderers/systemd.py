@@ -1,15 +1,132 @@
-"""Renders a process as a systemd unit."""
+"""Renders a process as systemd units: the service itself, and each of its stages that runs once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from tomobeam_deploy.renderers.hardening import hardening
 from tomobeam_deploy.service import Process
 
 UNIT_PREFIX = "tomobeam-"
+UNITS = "/etc/systemd/system"
+# Where a unit records what it was started with (hosts/on_host.py compares).
+STARTED = "/run/tomobeam-started"
 
 
-def unit_name(service: str) -> str:
+class Once(StrEnum):
+    """The stages of a service that run once and end."""
+
+    PREPARE = "prepare"
+    PROVISION = "provision"
+
+
+def unit_name(service: str, once: Once | None = None) -> str:
     """The unit's file name."""
-    return f"{UNIT_PREFIX}{service}.service"
+    return f"{UNIT_PREFIX}{service}{f'-{once}' if once else ''}.service"
+
+
+def recording(unit: str, files: Sequence[str], links: Sequence[str] = ()) -> str:
+    """The line by which a unit records what it is started with: contents, and where links point.
+
+    With it a restart is decided from what runs, not from what a deploy remembers. It runs as
+    root, outside of the sandbox, since the files may be others' secrets.
+    """
+    record = f"{STARTED}/{unit}"
+    steps = [
+        f"umask 077; mkdir -p {STARTED}",
+        f"sha256sum -- {' '.join(files)} >{record} 2>/dev/null",
+        *([f"readlink -- {' '.join(links)} >>{record}"] if links else []),
+    ]
+    return f"ExecStartPre=-+/bin/sh -c '{'; '.join(steps)}'"
+
+
+def render_unit(process: Process, record: str = "") -> str:
+    """The unit of the service; secrets arrive through LoadCredential= and stand nowhere in it.
+
+    `record` is the line that `recording` gives for all that the unit reads.
+    """
+    service = process.service
+    lines = [
+        "[Unit]",
+        f"Description={service.summary}",
+        f"After=network-online.target {' '.join(map(unit_name, service.needs))}".rstrip(),
+        "Wants=network-online.target",
+        # A service that fails at once is tried again for as long as it takes.
+        "StartLimitIntervalSec=0",
+        "",
+        "[Service]",
+        "Type=exec",
+        *_where(process),
+        *_environment(process, process.environment, process.credentials),
+        *([record] if record else []),
+        f"ExecStart={_command(process.argv)}",
+        "Restart=on-failure",
+        "RestartSec=2",
+        f"TimeoutStartSec={service.health.start_limit_s}",
+        "TimeoutStopSec=30",
+        *([f"SuccessExitStatus={_codes(service.success_codes)}"] if service.success_codes else []),
+        *_sandbox(process),
+        "",
+        "[Install]",
+        "WantedBy=multi-user.target",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def render_once(process: Process, once: Once) -> str | None:
+    """The unit of a stage that runs once, as the service's user; None where it has none."""
+    argv = process.prepare if once is Once.PREPARE else process.provision
+    if not argv:
+        return None
+    before = once is Once.PREPARE
+    environment = process.environment if before else process.provision_environment
+    credentials = process.credentials if before else process.provision_credentials
+    lines = [
+        "[Unit]",
+        f"Description={process.service.summary}: {once}",
+        "",
+        "[Service]",
+        "Type=oneshot",
+        *_where(process),
+        *_environment(process, environment, credentials),
+        f"ExecStart={_command(argv)}",
+        f"TimeoutStartSec={process.service.health.start_limit_s}",
+        *_sandbox(process),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _where(process: Process) -> list[str]:
+    place = process.placement
+    user = [f"User={place.user}"] if place.user else []
+    return [*user, f"WorkingDirectory={place.state}"]
+
+
+def _environment(
+    process: Process, variables: Mapping[str, str], credentials: Mapping[str, str]
+) -> list[str]:
+    place = process.placement
+    settings = {k: v for k, v in variables.items() if k not in credentials}
+    home = {"HOME": str(place.state), "PYTHONUNBUFFERED": "1"}
+    names = sorted(set(credentials.values()))
+    return [
+        *(_assignment(key, value) for key, value in sorted((home | settings).items())),
+        *(f"LoadCredential={name}:{place.secrets / name}" for name in names),
+        # %d is the folder of this unit's credentials.
+        *(f'Environment="{key}=%d/{name}"' for key, name in sorted(credentials.items())),
+    ]
+
+
+def _sandbox(process: Process) -> list[str]:
+    return [f"ReadWritePaths={_paths(process.writable)}", *hardening(process)]
+
+
+def _paths(paths: tuple[Path, ...]) -> str:
+    return " ".join(_quote(str(path)) for path in paths)
 
 
 def _quote(word: str) -> str:
@@ -22,49 +139,6 @@ def _assignment(key: str, value: str) -> str:
     # $ is literal in Environment=.
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'Environment="{key}={escaped}"'
-
-
-def render_unit(process: Process) -> str:
-    """The unit's text. Secrets arrive through LoadCredential= and stand nowhere in it."""
-    place, service = process.placement, process.service
-    needs = " ".join(unit_name(name) for name in service.needs)
-    settings = {
-        key: value
-        for key, value in process.environment.items()
-        if key.removesuffix("_FILE") not in process.credentials
-    }
-    lines = [
-        "[Unit]",
-        f"Description={service.summary}",
-        f"After=network-online.target {needs}".rstrip(),
-        "Wants=network-online.target",
-        "",
-        "[Service]",
-        "Type=exec",
-        *([f"User={place.user}"] if place.user else []),
-        f"WorkingDirectory={place.state}",
-        *(_assignment(key, value) for key, value in sorted(settings.items())),
-        *(
-            f"LoadCredential={name}:{place.secrets / name}"
-            for name in sorted(set(process.credentials.values()))
-        ),
-        # %d is the folder of this unit's credentials.
-        *(
-            f'Environment="{key}_FILE=%d/{name}"'
-            for key, name in sorted(process.credentials.items())
-        ),
-        *([f"ExecStartPre={_command(process.prepare)}"] if process.prepare else []),
-        f"ExecStart={_command(process.argv)}",
-        "Restart=on-failure",
-        "RestartSec=2",
-        f"TimeoutStartSec={service.health.start_limit_s}",
-        *([f"SuccessExitStatus={_codes(service.success_codes)}"] if service.success_codes else []),
-        f"ReadWritePaths={' '.join(_quote(str(path)) for path in process.writable)}",
-        "",
-        "[Install]",
-        "WantedBy=multi-user.target",
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def _command(argv: tuple[str, ...]) -> str:

@@ -57,8 +57,8 @@ def test_a_unit_holds_what_the_child_is_started_with(tmp_path: Path, name: str) 
     assert child.argv[-len(process.argv) :] == process.argv
     for variable, secret in process.credentials.items():
         assert f"LoadCredential={secret}:/etc/tomobeam/secrets/{secret}" in unit
-        assert f'Environment="{variable}_FILE=%d/{secret}"' in unit
-        assert child.environment[f"{variable}_FILE"] == f"/etc/tomobeam/secrets/{secret}"
+        assert f'Environment="{variable}=%d/{secret}"' in unit
+        assert child.environment[variable] == f"/etc/tomobeam/secrets/{secret}"
 
 
 def test_a_unit_waits_for_the_needs_of_its_service(tmp_path: Path) -> None:

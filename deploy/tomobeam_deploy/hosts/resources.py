@@ -1,0 +1,287 @@
+"""The things that a host has or has not; each is plain data that `on_host.py` understands.
+
+`wanted()` is what the host needs to know for comparing, `payload()` what it needs besides to put
+it right. A secret's content is only ever in the payload, which travels on standard input.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Something that can be compared and put right."""
+
+    kind: ClassVar[str]
+
+    @property
+    def title(self) -> str:
+        """By which a person knows it."""
+        raise NotImplementedError
+
+    def wanted(self) -> dict[str, Any]:
+        """What `on_host.py` compares with."""
+        return {"kind": self.kind, "title": self.title, **asdict(self)}
+
+    def payload(self) -> dict[str, Any]:
+        """What it needs besides for putting it right."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Packages(Resource):
+    """Debian packages that are installed; their services are not started by that."""
+
+    kind = "packages"
+    names: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """All names."""
+        return f"packages {' '.join(self.names)}"
+
+
+@dataclass(frozen=True)
+class Account(Resource):
+    """A system account with a group of its own name and number."""
+
+    kind = "account"
+    name: str
+    uid: int
+    home: str
+    groups: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Its name."""
+        return f"account {self.name}"
+
+
+@dataclass(frozen=True)
+class SharedGroup(Resource):
+    """A group that several accounts are in."""
+
+    kind = "group"
+    name: str
+    gid: int
+
+    @property
+    def title(self) -> str:
+        """Its name."""
+        return f"group {self.name}"
+
+
+@dataclass(frozen=True)
+class Membership(Resource):
+    """An account of a package in a group of ours."""
+
+    kind = "membership"
+    account: str
+    group: str
+
+    @property
+    def title(self) -> str:
+        """Who is where."""
+        return f"{self.account} in group {self.group}"
+
+
+@dataclass(frozen=True)
+class Folder(Resource):
+    """A folder; what is in it is not looked at."""
+
+    kind = "folder"
+    path: str
+    mode: int = 0o755
+    owner: str = "root"
+    group: str = "root"
+
+    @property
+    def title(self) -> str:
+        """Its path."""
+        return self.path
+
+
+@dataclass(frozen=True)
+class File(Resource):
+    """A file; `validate` is a command that must accept it, as {}, before it takes its place."""
+
+    kind = "file"
+    path: str
+    content: bytes = field(repr=False)
+    mode: int = 0o644
+    owner: str = "root"
+    group: str = "root"
+    validate: tuple[str, ...] = ()
+
+    @classmethod
+    def text(cls, path: str, text: str, **more: Any) -> File:
+        """A file in UTF-8."""
+        return cls(path, text.encode(), **more)
+
+    @property
+    def title(self) -> str:
+        """Its path."""
+        return self.path
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def wanted(self) -> dict[str, Any]:
+        """Everything but the content, of which the digest."""
+        known = {key: value for key, value in asdict(self).items() if key != "content"}
+        return {"kind": self.kind, "title": self.title, "sha256": self.digest, **known}
+
+    def payload(self) -> dict[str, Any]:
+        """The content."""
+        return {"content": base64.b64encode(self.content).decode()}
+
+
+@dataclass(frozen=True)
+class Link(Resource):
+    """A symbolic link."""
+
+    kind = "link"
+    path: str
+    target: str
+
+    @property
+    def title(self) -> str:
+        """Its path."""
+        return self.path
+
+
+@dataclass(frozen=True)
+class Absent(Resource):
+    """A file or link that is not there."""
+
+    kind = "absent"
+    path: str
+
+    @property
+    def title(self) -> str:
+        """Its path."""
+        return self.path
+
+
+@dataclass(frozen=True)
+class Masked(Resource):
+    """A unit that nothing may start."""
+
+    kind = "masked"
+    unit: str
+
+    @property
+    def title(self) -> str:
+        """The unit."""
+        return f"{self.unit} masked"
+
+
+@dataclass(frozen=True)
+class Unit(Resource):
+    """A unit that is enabled and runs with what `files` and `links` say now.
+
+    What it was started with it recorded itself, by the line that `recording` gave its unit file;
+    the files of the unit are among them. A unit that was started with something else is
+    restarted, whoever changed it and whenever.
+    """
+
+    kind = "unit"
+    name: str
+    files: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The unit."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class Ran(Resource):
+    """A unit that ran to its end, once for each fingerprint; `stamp` on the host remembers it."""
+
+    kind = "ran"
+    unit: str
+    stamp: str
+    fingerprint: str
+
+    @property
+    def title(self) -> str:
+        """The unit."""
+        return self.unit
+
+
+@dataclass(frozen=True)
+class Command(Resource):
+    """A state that only commands know: `check` exits 0 where all is well.
+
+    What `check` prints is the difference. Both are shell; `secret` reaches `apply` and `check` on
+    standard input.
+    """
+
+    kind = "command"
+    name: str
+    check: str
+    apply: str
+    user: str = "root"
+    stdin: str = field(default="", repr=False)
+
+    @property
+    def title(self) -> str:
+        """Its name."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class Answers(Resource):
+    """An address that answers; `unit` is whose last log lines are shown if it does not.
+
+    `url` starts with http:, https: or tcp:. `ca` is the file with the authority for https.
+    """
+
+    kind = "answers"
+    url: str
+    unit: str
+    limit_s: int = 120
+    ca: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The address."""
+        return self.url
+
+
+@dataclass(frozen=True)
+class Bundle(Resource):
+    """An archive that is unpacked on the host; `marker` is there once it is.
+
+    The archive is made when a host lacks it, and streamed there; `script` then reads it from its
+    standard input.
+    """
+
+    kind = "bundle"
+    name: str
+    marker: str
+    archive: Callable[[], Path] = field(repr=False)
+    script: str = field(repr=False)
+
+    @property
+    def title(self) -> str:
+        """Its name."""
+        return self.name
+
+    def wanted(self) -> dict[str, Any]:
+        """Only what is looked for."""
+        return {"kind": self.kind, "title": self.title, "marker": self.marker}
+
+    def payload(self) -> dict[str, Any]:
+        """What to do with the archive, once it is on the host."""
+        return {"script": self.script}

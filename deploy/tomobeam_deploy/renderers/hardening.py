@@ -1,0 +1,51 @@
+"""The sandbox that systemd puts around every unit of ours (`systemd-analyze security`)."""
+
+from __future__ import annotations
+
+from tomobeam_deploy.service import Process
+
+_ALWAYS = (
+    "NoNewPrivileges=yes",
+    "CapabilityBoundingSet=",
+    "AmbientCapabilities=",
+    "PrivateTmp=yes",
+    "PrivateDevices=yes",
+    "PrivateUsers=yes",
+    "ProtectSystem=strict",
+    "ProtectHome=yes",
+    "ProtectProc=invisible",
+    "ProcSubset=pid",
+    "ProtectClock=yes",
+    "ProtectHostname=yes",
+    "ProtectKernelTunables=yes",
+    "ProtectKernelModules=yes",
+    "ProtectKernelLogs=yes",
+    "ProtectControlGroups=yes",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
+    "RestrictSUIDSGID=yes",
+    "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
+    "LockPersonality=yes",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    "SystemCallFilter=~@privileged @resources",
+    "SystemCallErrorNumber=EPERM",
+    "RemoveIPC=yes",
+    "KeyringMode=private",
+    "UMask=0027",
+    "IPAddressDeny=any",
+)
+
+
+def hardening(process: Process) -> list[str]:
+    """The lines for the section [Service] of a process's unit."""
+    service, site = process.service, process.placement.site
+    peers = " ".join(str(host.address) for host in site.hosts.values())
+    return [
+        *_ALWAYS,
+        f"IPAddressAllow=localhost {peers}".rstrip(),
+        # What compiles code while it runs needs memory that is writable, then executable.
+        f"MemoryDenyWriteExecute={'no' if service.writes_code else 'yes'}",
+        f"MemoryMax={service.memory_mib}M",
+        f"TasksMax={service.tasks}",
+    ]

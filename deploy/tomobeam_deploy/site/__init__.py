@@ -1,0 +1,21 @@
+"""`Site`: everything that is particular to one installation, in one literal of an inventory."""
+
+from tomobeam_deploy.site.faults import SiteError, Strict, from_environment
+from tomobeam_deploy.site.hosts import Accounts, FileStore, Group, Host, StoreMode
+from tomobeam_deploy.site.model import Broker, DataRoots, Heartbeat, Ports, Site
+
+__all__ = [
+    "Accounts",
+    "Broker",
+    "DataRoots",
+    "FileStore",
+    "Group",
+    "Heartbeat",
+    "Host",
+    "Ports",
+    "Site",
+    "SiteError",
+    "StoreMode",
+    "Strict",
+    "from_environment",
+]

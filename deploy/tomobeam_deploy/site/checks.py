@@ -1,0 +1,84 @@
+"""What must hold between the parts of a site; each raises ValueError that names the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tomobeam_deploy.site.hosts import HOLDERS, SEVERAL, Group, StoreMode
+
+if TYPE_CHECKING:
+    from tomobeam_deploy.site.model import Site
+
+
+def ports_differ(site: Site) -> None:
+    """Two services of one host may not listen on one port."""
+    hosts = site.hosts or {"": None}
+    for host in hosts:
+        seen: dict[int, str] = {}
+        for name, port in site.ports.model_dump().items():
+            if host and not _listens(site, host, name):
+                continue
+            if port in seen:
+                where = f" on {host}" if host else ""
+                raise ValueError(f"ports.{name}: {port}{where} is taken by ports.{seen[port]}")
+            seen[port] = name
+
+
+def _listens(site: Site, host: str, port_name: str) -> bool:
+    group = HOLDERS.get(port_name.removesuffix("_tls"))
+    return group is None or group in site.hosts[host].groups
+
+
+def hosts_make_sense(site: Site) -> None:
+    """Every group has its hosts, and every address is one host's."""
+    taken: dict[str, str] = {}
+    for name, host in site.hosts.items():
+        address = str(host.address)
+        if address in taken:
+            raise ValueError(f"hosts.{name}.address: {address} belongs to {taken[address]}")
+        taken[address] = name
+    for group in Group:
+        members = site.members(group)
+        if not members:
+            held = ", ".join(s for s, holder in HOLDERS.items() if holder is group)
+            what = f", and nobody provides {held}" if held else ""
+            raise ValueError(f"hosts: none is in group {group.value!r}{what}; add it to one")
+        if len(members) > 1 and group not in SEVERAL:
+            raise ValueError(
+                f"hosts.{members[1]}.groups: {group.value!r} is one host, and {members[0]} is it"
+            )
+
+
+def data_is_mounted(site: Site) -> None:
+    """Folders lie where the hosts that use them mount something."""
+    store = site.store
+    if store is None:
+        raise ValueError("store: missing; say where the storage host mounts the file store")
+    for group in (Group.STORAGE, Group.COMPUTE, Group.RECONSTRUCTION):
+        for name in site.members(group):
+            if site.hosts[name].file_store is None:
+                raise ValueError(
+                    f"hosts.{name}.file_store: missing; a host of {group.value!r} mounts the store"
+                )
+    storage = site.hosts[site.members(Group.STORAGE)[0]]
+    if storage.file_store != store.path:
+        raise ValueError(
+            f"store.path: {store.path} is not where the storage host mounts the store, "
+            f"which is {storage.file_store}"
+        )
+    for key, folder in (("filestore", site.data.filestore), ("models", site.data.models)):
+        if not folder.is_relative_to(store.path):
+            raise ValueError(
+                f"data.{key}: the storage host does not mount {folder}; choose one below "
+                f"store.path {store.path}"
+            )
+    for key, folder in (("writable", site.data.writable), ("state", site.data.state)):
+        if Path(folder).is_relative_to(store.path):
+            raise ValueError(f"data.{key}: {folder} is on the file store; it wants a local disk")
+    writer = site.accounts.reconstruction
+    if store.mode is StoreMode.EXISTING and store.owner_uid not in (None, writer):
+        raise ValueError(
+            f"accounts.reconstruction: uid {writer} differs from store.owner_uid "
+            f"{store.owner_uid}, by which the store knows its writer; make them equal"
+        )

@@ -1,0 +1,233 @@
+"""`Site` itself, and what it says about data, ports and services."""
+
+from __future__ import annotations
+
+import runpy
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from tomobeam_contracts.flow import FlowType
+from tomobeam_deploy.site import checks
+from tomobeam_deploy.site.faults import SiteError, Strict, explain
+from tomobeam_deploy.site.hosts import HOLDERS, Accounts, FileStore, Group, Host
+
+Port = Annotated[int, Field(gt=0, lt=65536)]
+Network = IPv4Network | IPv6Network
+HTTPS = 443
+
+# A service's databases, and the role that owns none of them but may use them.
+DATABASES = {"tiled_authn": "tiled", "tiled_catalog": "tiled", "prefect": "prefect"}
+
+
+class Broker(StrEnum):
+    """Which program carries the notifications."""
+
+    EMBEDDED = "embedded"
+    ACTIVEMQ = "activemq"
+
+
+class Ports(Strict):
+    """Where each service listens; every address in the platform is derived from these.
+
+    `<service>_tls` are the ports by which other hosts reach what listens on loopback.
+    """
+
+    broker: Port = 61613
+    tiled: Port = 8000
+    prefect_server: Port = 4200
+    webapp: Port = 8050
+    ingester: Port = 9101
+    worker: Port = 9102
+    postgresql: Port = 5432
+    broker_tls: Port = 61614
+    tiled_tls: Port = 8443
+    prefect_server_tls: Port = 4443
+    webapp_tls: Port = HTTPS
+    ssh: Port = 22
+
+
+class DataRoots(Strict):
+    """The data folders, as the storage host sees them."""
+
+    filestore: Path = Field(description="what reconstructions write; Tiled only reads it")
+    samples: Path | None = Field(
+        default=None, description="a second readable root, with the samples"
+    )
+    writable: Path = Field(description="Tiled's own store: masks and results; never on NFS")
+    models: Path = Field(description="trained models, shared by the compute hosts")
+    state: Path = Field(description="databases and working files of the services")
+
+    @property
+    def readable(self) -> list[Path]:
+        """Every folder that Tiled may read and the ingester may register from."""
+        return [self.filestore, *([self.samples] if self.samples else [])]
+
+
+class Heartbeat(Strict):
+    """How soon a dead worker is noticed."""
+
+    every_s: Annotated[float, Field(gt=0)] = 5.0
+    dead_after_s: Annotated[int, Field(gt=0)] = 30
+
+
+class Site(Strict):
+    """One installation of the platform: on this machine, or on `hosts`."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    data: DataRoots
+    registry: Path = Field(description="the algorithms that the page offers and the worker runs")
+    ports: Ports = Ports()
+    broker: Broker = Broker.ACTIVEMQ
+    path_map: dict[str, str] = Field(
+        default_factory=dict, description="a producer's prefix → the storage host's"
+    )
+    flow_type: FlowType = Field(default=FlowType.PROCESS, description="where a job runs by default")
+    jobs_at_once: int = Field(default=2, gt=0, description="limit of the work pool")
+    heartbeat: Heartbeat = Heartbeat()
+    address: str = Field(default="127.0.0.1", description="on which the services of a host listen")
+    hosts: dict[str, Host] = Field(
+        default_factory=dict, description="by name; none: everything runs on this machine"
+    )
+    store: FileStore | None = Field(default=None, description="the shared file store of `hosts`")
+    accounts: Accounts = Accounts()
+    controllers: tuple[Network, ...] = Field(
+        default=(), description="from where operators log in by SSH"
+    )
+    clients: tuple[Network, ...] = Field(
+        default=(IPv4Network("0.0.0.0/0"), IPv6Network("::/0")),
+        description="who may open the page",
+    )
+    old_producers: tuple[IPv4Address | IPv6Address, ...] = Field(
+        default=(), description="hosts that may announce scans without TLS and without a login"
+    )
+    time_servers: tuple[str, ...] = Field(
+        default=(), description="NTP; none: the hosts' clocks are somebody else's care"
+    )
+    keep_runs_days: int = Field(default=90, gt=0, description="finished flow runs, events, logs")
+    keep_releases: int = Field(default=3, gt=1, description="of each service on each host")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        checks.ports_differ(self)
+        if self.hosts:
+            checks.hosts_make_sense(self)
+            checks.data_is_mounted(self)
+        return self
+
+    def groups(self) -> tuple[list[tuple[str, dict[str, object]]], ...]:
+        """The groups as pyinfra's inventory wants them, in the order of `Group`."""
+        return tuple(
+            [
+                (name, {"ssh_hostname": str(host.address), "tomobeam_site": self})
+                for name, host in self.hosts.items()
+                if group in host.groups
+            ]
+            for group in Group
+        )
+
+    def members(self, group: Group) -> list[str]:
+        """The names of a group's hosts."""
+        return [name for name, host in self.hosts.items() if group in host.groups]
+
+    def host_of(self, service: str) -> str:
+        """The name of the host that holds a service, by the name of its port.
+
+        Where several hold it, the first.
+        """
+        return self.members(HOLDERS[service])[0]
+
+    def names_of(self, host: str) -> list[str]:
+        """The DNS names of a host, by which others know it and for which its certificate is."""
+        return [host, *self.hosts[host].names]
+
+    def path_on(self, host: str, path: Path) -> Path:
+        """Where a host sees a folder of the file store that the storage host sees as `path`."""
+        mount = self.hosts[host].file_store
+        if self.store is None or mount is None or not path.is_relative_to(self.store.path):
+            return path
+        return mount / path.relative_to(self.store.path)
+
+    @property
+    def translations(self) -> dict[str, str]:
+        """A producer's prefix → the storage host's: as given, and from how hosts mount."""
+        if self.store is None:
+            return dict(self.path_map)
+        mounts = {str(host.file_store) for host in self.hosts.values() if host.file_store}
+        derived = {mount: str(self.store.path) for mount in sorted(mounts)}
+        return derived | dict(self.path_map)
+
+    def url(self, service: str) -> str:
+        """Base address of an HTTP service as its clients name it, by the name of its port."""
+        front = f"{service}_tls"
+        if not self.hosts or front not in Ports.model_fields:
+            return self.loopback_url(service)
+        port = getattr(self.ports, front)
+        return f"https://{self.host_of(service)}" + ("" if port == HTTPS else f":{port}")
+
+    def loopback_url(self, service: str) -> str:
+        """Base address of an HTTP service on its own host."""
+        return f"http://{self.address}:{getattr(self.ports, service)}"
+
+    @property
+    def tiled_url(self) -> str:
+        """Tiled as every client names it, and as every `data_uri` begins."""
+        return self.url("tiled")
+
+    @property
+    def page_url(self) -> str:
+        """The page as browsers name it."""
+        return self.url("webapp")
+
+    @property
+    def prefect_path(self) -> str:
+        """The prefix of everything that Prefect's server answers: it shares the page's name."""
+        return "/prefect" if self.hosts else ""
+
+    @property
+    def prefect_api_url(self) -> str:
+        """Prefect's API as every service names it."""
+        return f"{self.url('prefect_server')}{self.prefect_path}/api"
+
+    @property
+    def prefect_browser_api_url(self) -> str:
+        """Prefect's API as its own pages in a browser name it."""
+        return f"{self.page_url}{self.prefect_path}/api" if self.hosts else self.prefect_api_url
+
+    @property
+    def broker_host(self) -> str:
+        """The broker as its clients name it."""
+        return self.host_of("broker") if self.hosts else self.address
+
+    @property
+    def broker_port(self) -> int:
+        """The broker's port for our own clients."""
+        return self.ports.broker_tls if self.hosts else self.ports.broker
+
+    def database_uri(self, name: str, state: Path) -> str:
+        """A database's address, without a password; SQLite in `state` where there are no hosts."""
+        if not self.hosts:
+            return f"sqlite+aiosqlite:///{state}/{name}.db"
+        server = f"{self.host_of('postgresql')}:{self.ports.postgresql}"
+        return f"postgresql+asyncpg://{DATABASES[name]}@{server}/{name}"
+
+    @classmethod
+    def load(cls, path: Path) -> Site:
+        """The one `Site` of an inventory file.
+
+        Raises:
+            SiteError: the file is missing, holds no `Site` or more than one, or a key is wrong.
+        """
+        if not path.is_file():
+            raise SiteError(f"{path}: no such inventory")
+        try:
+            names = runpy.run_path(str(path))
+        except ValidationError as error:
+            raise SiteError(f"{path}: {explain(error)}") from error
+        sites = [value for value in names.values() if isinstance(value, Site)]
+        if len(sites) != 1:
+            raise SiteError(f"{path}: wants exactly one Site(...), has {len(sites)}")
+        return sites[0]
