@@ -70,7 +70,9 @@ async def _start(tmp_path: Path, *command: str) -> ProcessJob:
     return await launcher.start(request, launcher.prepare(request))
 
 
-def test_output_exit_code_and_environment(tmp_path: Path) -> None:
+def test_output_exit_code_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/the-ca-of-the-site.crt")
+    monkeypatch.setenv("TOMOBEAM_PREFECT_AUTH", "verysecret")
     _program(tmp_path / "bin", "show", SHOW)
 
     async def run() -> tuple[list[str], int]:
@@ -83,6 +85,7 @@ def test_output_exit_code_and_environment(tmp_path: Path) -> None:
     assert argv[1] == "train"
     assert argv[2].endswith("params.yaml")
     assert environment["EXTRA"] == "1"
+    assert environment["SSL_CERT_FILE"] == "/etc/the-ca-of-the-site.crt"
     assert environment[JOB_MARKER] == f"job-{tmp_path.name}"
     assert "verysecret" not in shown
     assert Path(folder).parent == Path(argv[2]).parent

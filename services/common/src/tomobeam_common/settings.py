@@ -140,5 +140,5 @@ class TiledSettings(ServiceSettings):
 class PrefectSettings(ServiceSettings):
     """Where Prefect's API is; Prefect's own variables follow from these."""
 
-    prefect_api_url: str = Field(description="ends in /api")
+    prefect_api_url: str = Field(description="with its path, which ends in /api")
     prefect_auth: SecretStr = Field(description="user:password, the server's one login")

@@ -22,6 +22,8 @@ KEEPER = Path(__file__).with_name("keeper.py")
 PARAMETERS = "params.yaml"
 RECORD = "job.json"
 WORK = "work"
+# Whom a job trusts over TLS is whom the worker trusts.
+TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # What is left to read once nothing of the job lives any more.
 DRAIN_S = 2.0
 # Beyond the grace period, until the keeper itself counts as stuck.
@@ -170,8 +172,9 @@ class ProcessLauncher:
         return ProcessJob(process, control, output, request.job_id, self._grace_s)
 
     def _job_environment(self, job_id: str, folder: Path) -> dict[str, str]:
-        # Nothing of the worker's own: its environment holds secrets.
+        # Nothing else of the worker's own: its environment holds secrets.
         return {
+            **{name: os.environ[name] for name in TRUST if name in os.environ},
             "PATH": f"{self._job_bin}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(folder / WORK),
             "TMPDIR": str(folder / WORK),
