@@ -69,6 +69,11 @@ class Service:
     tasks: int = 256
     writes_code: bool = False
 
+    @property
+    def account(self) -> str:
+        """The field of `Site.accounts` with the number of its account."""
+        return self.name.replace("-", "_")
+
 
 @dataclass(frozen=True)
 class Placement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from graphlib import TopologicalSorter
 from types import ModuleType
@@ -42,48 +42,53 @@ def name_of(role: ModuleType) -> str:
     return role.__name__.split(".")[-2]
 
 
-def plan(
-    roles: Sequence[ModuleType], target: Target
-) -> dict[tuple[Stage, tuple[str, ...]], list[Resource]]:
-    """What the roles ask of a host, stage by stage.
+Step = tuple[Stage, tuple[str, ...]]
 
-    Roles that can be activated side by side share a step, so that their services start together.
+
+def plan(roles: Sequence[ModuleType], target: Target) -> dict[Step, list[Resource]]:
+    """What the roles ask of a host, step by step; the steps are the same for every host.
+
+    What several roles ask for alike is asked once.
 
     Raises:
-        ValueError: two roles speak of the same thing.
+        ValueError: two roles speak of the same thing and differ.
     """
-    steps: dict[tuple[Stage, tuple[str, ...]], list[Resource]] = {}
-    owners: dict[str, str] = {}
-    for stage in Stage:
-        for together in _together(stage, roles):
-            resources: list[Resource] = []
-            for role in together:
-                if not target.is_in(*cast(Role, role).GROUPS):
-                    continue
-                wanted = _ask(role, stage)(target)
-                for resource in wanted:
-                    owner = f"{name_of(role)}, {stage}"
-                    if resource.title in owners:
-                        raise ValueError(f"{resource.title}: {owners[resource.title]} and {owner}")
-                    owners[resource.title] = owner
-                resources += wanted
-            steps[stage, tuple(name_of(role) for role in together)] = resources
+    steps: dict[Step, list[Resource]] = {}
+    asked: dict[str, tuple[Resource, str]] = {}
+    for stage, together in _steps(roles):
+        resources = steps.setdefault((stage, tuple(map(name_of, together))), [])
+        for role in together:
+            if not target.is_in(*cast(Role, role).GROUPS):
+                continue
+            who = f"{stage} {name_of(role)}"
+            for resource in _ask(role, stage)(target):
+                known = asked.setdefault(resource.title, (resource, who))
+                if known == (resource, who):
+                    resources.append(resource)
+                elif known[0] != resource:
+                    raise ValueError(f"{resource.title}: {known[1]} and {who} want it differently")
     return steps
 
 
-def _together(stage: Stage, roles: Sequence[ModuleType]) -> list[list[ModuleType]]:
-    if stage is not Stage.ACTIVATE:
-        return [[role] for role in roles]
+def _steps(roles: Sequence[ModuleType]) -> Iterator[tuple[Stage, list[ModuleType]]]:
+    """The stages; activation follows needs, and who is needed is provisioned before others start.
+
+    Roles that can be activated side by side share a step, so that their services start together.
+    """
+    for role in roles:
+        yield Stage.INSTALL, [role]
+    for role in roles:
+        yield Stage.CONFIGURE, [role]
     by_name = {name_of(role): role for role in roles}
     needs = {name: set(getattr(role, "NEEDS", ())) & set(by_name) for name, role in by_name.items()}
     sorter = TopologicalSorter(needs)
     sorter.prepare()
-    levels = []
     while sorter.is_active():
         ready = sorter.get_ready()
-        levels.append([role for name, role in by_name.items() if name in ready])
+        level = [role for name, role in by_name.items() if name in ready]
+        yield Stage.ACTIVATE, level
+        yield Stage.PROVISION, level
         sorter.done(*ready)
-    return levels
 
 
 def _ask(role: ModuleType, stage: Stage) -> Callable[[Target], list[Resource]]:

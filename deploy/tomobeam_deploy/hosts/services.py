@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,15 +12,15 @@ from tomobeam_deploy.hosts.resources import (
     Account,
     Answers,
     Bundle,
+    Command,
     File,
     Folder,
-    Link,
     Ran,
     Resource,
     Unit,
 )
-from tomobeam_deploy.hosts.target import CA, ETC, OPT, SHARED_GROUP, Target
-from tomobeam_deploy.releases import Release, unpack_script
+from tomobeam_deploy.hosts.target import CA, ETC, OPT, REGISTRY, SHARED_GROUP, Target
+from tomobeam_deploy.releases import Release, prune_script, switch_script, unpack_script
 from tomobeam_deploy.renderers.systemd import (
     UNITS,
     Once,
@@ -34,78 +35,124 @@ from tomobeam_deploy.templates import render
 VERIFY_UNIT = ("systemd-analyze", "verify", "--man=no", "{}")
 
 
-def release(process: Process) -> Release:
-    """The release that belongs to this checkout."""
-    return archives.release(process.name, process.service.packages)
+@dataclass(frozen=True)
+class ServiceRole:
+    """A service of ours as a role: its four stages.
+
+    `service` is its name in the catalogue; `shared`: it may read the file store; `reads`: files of
+    other roles that it reads at its start.
+    """
+
+    service: str
+    shared: bool = False
+    reads: tuple[str, ...] = ()
+
+    def install(self, target: Target) -> list[Resource]:
+        """Account, folders and environment."""
+        process = target.processes[self.service]
+        place, made = process.placement, _release(process)
+        user = _user(process)
+        return [
+            account(target, process, (SHARED_GROUP,) if self.shared else ()),
+            Folder(str(place.state), 0o750, user, user),
+            Folder(str(ETC / self.service)),
+            Folder(str(place.secrets), 0o700, user, user),
+            Bundle(
+                name=f"release {self.service} {made.name}",
+                marker=made.folder,
+                archive=partial(archives.release_archive, self.service, process.service.packages),
+                script=unpack_script(made),
+            ),
+        ]
+
+    def configure(self, target: Target) -> list[Resource]:
+        """Configuration, secrets and units."""
+        process = target.processes[self.service]
+        units = {self._unit: render_unit(process, self._recording(target, process))}
+        for once in Once:
+            if text := render_once(process, once):
+                units[unit_name(self.service, once)] = text
+        return [
+            *_files(target, process),
+            *(File.text(f"{UNITS}/{u}", t, validate=VERIFY_UNIT) for u, t in units.items()),
+        ]
+
+    def activate(self, target: Target) -> list[Resource]:
+        """It runs this release with what was configured, and answers."""
+        process = target.processes[self.service]
+        reads, links = self._inputs(target, process)
+        limit_s = process.service.health.start_limit_s
+        return [
+            Command(
+                name=f"{links[0]} is {_release(process).name}",
+                check=f'[ "$(readlink {links[0]})" = releases/{_release(process).name} ]',
+                apply=switch_script(_release(process)),
+            ),
+            *_ran(target, process, Once.PREPARE),
+            Unit(self._unit, files=reads, links=links),
+            Answers(_address(process), self._unit, limit_s=limit_s),
+        ]
+
+    def provision(self, target: Target) -> list[Resource]:
+        """The running service is told what it has to know; old releases go."""
+        process = target.processes[self.service]
+        keep = target.site.keep_releases
+        folder = OPT / self.service / "releases"
+        return [
+            *_ran(target, process, Once.PROVISION),
+            Command(
+                name=f"{folder} holds {keep} at most",
+                # Besides these, `current` and `previous` may be kept.
+                check=f"[ $(ls {folder} | wc -l) -le $(({keep} + 2)) ]",
+                apply=prune_script(self.service, keep),
+            ),
+        ]
+
+    @property
+    def _unit(self) -> str:
+        return unit_name(self.service)
+
+    def _recording(self, target: Target, process: Process) -> str:
+        files, links = self._inputs(target, process)
+        return recording(self._unit, files, links)
+
+    def _inputs(self, target: Target, process: Process) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The files and links that decide what the unit is when it starts."""
+        place = process.placement
+        mine = {str(place.secrets / name) for name in process.credentials.values()}
+        files = [
+            file.path
+            for file in _files(target, process)
+            if Path(file.path).parent != place.secrets or file.path in mine
+        ]
+        unit = f"{UNITS}/{self._unit}"
+        return (unit, *files, str(CA), *self.reads), (str(OPT / self.service / "current"),)
 
 
 def account(target: Target, process: Process, groups: tuple[str, ...] = ()) -> Account:
     """The account as which a service runs."""
-    uid = getattr(target.site.accounts, process.service.port)
+    uid = getattr(target.site.accounts, process.service.account)
+    return Account(_user(process), uid, str(process.placement.state), groups)
+
+
+def registry(target: Target) -> File:
+    """The algorithms that the page offers and the worker runs."""
+    return File(str(REGISTRY), target.site.registry.read_bytes())
+
+
+def _release(process: Process) -> Release:
+    return archives.release(process.name, process.service.packages)
+
+
+def _user(process: Process) -> str:
     user = process.placement.user
     assert user, "a service on a host has an account of its own"
-    return Account(user, uid, str(process.placement.state), groups)
-
-
-def install_service(target: Target, name: str, shared: bool = False) -> list[Resource]:
-    """Account, folders and environment; `shared`: it may read the file store."""
-    process = target.processes[name]
-    place, made = process.placement, release(process)
-    groups = (SHARED_GROUP,) if shared else ()
-    user = place.user or "root"
-    return [
-        account(target, process, groups),
-        Folder(str(place.state), 0o750, user, user),
-        Folder(str(ETC / name), 0o755),
-        Folder(str(place.secrets), 0o700, user, user),
-        Bundle(
-            name=f"{name} {made.name}",
-            marker=made.folder,
-            archive=partial(archives.release_archive, name, process.service.packages),
-            script=unpack_script(made),
-        ),
-    ]
-
-
-def configure_service(target: Target, name: str, more: tuple[str, ...] = ()) -> list[Resource]:
-    """Configuration, secrets and units; `more`: further files that the unit reads."""
-    process = target.processes[name]
-    files = _files(target, process)
-    unit = unit_name(name)
-    record = recording(unit, _reads(process, files, more), _links(process))
-    units = {unit: render_unit(process, record)}
-    units |= {unit_name(name, once): text for once in Once if (text := render_once(process, once))}
-    return [
-        *files,
-        *(File.text(f"{UNITS}/{u}", text, validate=VERIFY_UNIT) for u, text in units.items()),
-    ]
-
-
-def switch_release(target: Target, name: str) -> Link:
-    """`current`, which decides what the unit runs."""
-    return Link(str(OPT / name / "current"), f"releases/{release(target.processes[name]).name}")
-
-
-def activate_service(target: Target, name: str, more: tuple[str, ...] = ()) -> list[Resource]:
-    """The service runs what was configured, and answers."""
-    process = target.processes[name]
-    reads = _reads(process, _files(target, process), more)
-    return [
-        *_ran(target, process, Once.PREPARE),
-        Unit(unit_name(name), files=reads, links=_links(process)),
-        Answers(_address(process), unit_name(name), limit_s=process.service.health.start_limit_s),
-    ]
-
-
-def provision_service(target: Target, name: str) -> list[Resource]:
-    """What the running service has to be told."""
-    return _ran(target, target.processes[name], Once.PROVISION)
+    return user
 
 
 def _files(target: Target, process: Process) -> list[File]:
     """Its configuration, and its secrets for its own eyes."""
-    place = process.placement
-    user = place.user or "root"
+    place, user = process.placement, _user(process)
     rendered = [
         File.text(str(place.config / file), render(template, process))
         for template, file in process.service.files.items()
@@ -124,24 +171,13 @@ def _files(target: Target, process: Process) -> list[File]:
     return [*rendered, *secrets]
 
 
-def _reads(process: Process, files: list[File], more: tuple[str, ...]) -> tuple[str, ...]:
-    own = set(process.credentials.values())
-    place = process.placement
-    used = [f.path for f in files if Path(f.path).parent != place.secrets]
-    used += [str(place.secrets / name) for name in sorted(own)]
-    return (f"{UNITS}/{unit_name(process.name)}", *used, str(CA), *more)
-
-
-def _links(process: Process) -> tuple[str, ...]:
-    return (str(OPT / process.name / "current"),)
-
-
 def _ran(target: Target, process: Process, once: Once) -> list[Resource]:
     text = render_once(process, once)
     if text is None:
         return []
-    credentials = process.credentials if once is Once.PREPARE else process.provision_credentials
-    inputs = [text, release(process).name, target.digest(*credentials.values())]
+    before = once is Once.PREPARE
+    credentials = process.credentials if before else process.provision_credentials
+    inputs = [text, _release(process).name, target.digest(*credentials.values())]
     return [
         Ran(
             unit=unit_name(process.name, once),

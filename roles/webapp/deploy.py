@@ -1,0 +1,19 @@
+"""The page on the web host."""
+
+from tomobeam_deploy.hosts.resources import Resource
+from tomobeam_deploy.hosts.services import ServiceRole, registry
+from tomobeam_deploy.hosts.target import REGISTRY, Target
+from tomobeam_deploy.site import Group
+
+GROUPS = (Group.WEB,)
+NEEDS = ("prefect_server", "tiled")
+
+_service = ServiceRole("webapp", reads=(str(REGISTRY),))
+install = _service.install
+activate = _service.activate
+provision = _service.provision
+
+
+def configure(target: Target) -> list[Resource]:
+    """What every service has, and the algorithms."""
+    return [registry(target), *_service.configure(target)]
