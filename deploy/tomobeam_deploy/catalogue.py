@@ -6,6 +6,7 @@ from roles.activemq.service import SERVICE as ACTIVEMQ
 from roles.devbroker.service import SERVICE as DEVBROKER
 from roles.ingester.service import SERVICE as INGESTER
 from roles.prefect_server.service import SERVICE as PREFECT_SERVER
+from roles.reconstruction.service import SERVICE as RECONSTRUCTION
 from roles.tiled.service import SERVICE as TILED
 from roles.webapp.service import SERVICE as WEBAPP
 from roles.worker.service import SERVICE as WORKER
@@ -21,6 +22,11 @@ def services_of(site: Site) -> dict[str, Service]:
     """The site's services by name, each after those that it needs."""
     services = (_BROKERS[site.broker], TILED, PREFECT_SERVER, INGESTER, WORKER, WEBAPP)
     return {service.name: service for service in services}
+
+
+def services_on_hosts(site: Site) -> dict[str, Service]:
+    """The same, and what only hosts of their own have: on one machine a user calls it."""
+    return services_of(site) | {RECONSTRUCTION.name: RECONSTRUCTION}
 
 
 def secrets_of(site: Site) -> set[str]:

@@ -36,11 +36,12 @@ class Health:
 class Service:
     """What a thing is, wherever it runs.
 
-    `port` names a field of `Site.ports`. `packages` are those of `services/` that it is installed
-    from. `needs` are services that must answer before this one starts; `database_role` is the
-    role by which it uses the site's databases. `secrets` maps a variable to the name of a secret;
-    the program finds it in the file that `<variable>_FILE` names. `files` maps a template to its
-    name in the folder `{config}`; `needs_files` come from packages of the host.
+    `port` names a field of `Site.ports`; a service without one has `every_s`: it runs and ends,
+    and again so many seconds later. `packages` are those of `services/` that it is installed from.
+    `needs` are services that must answer before this one starts; `database_role` is the role by
+    which it uses the site's databases. `secrets` maps a variable to the name of a secret; the
+    program finds it in the file that `<variable>_FILE` names. `files` maps a template to its name
+    in the folder `{config}`; `needs_files` come from packages of the host.
     `prepare` runs before the start, `provision` once the service answers; both may run again
     at any time without harm.
     `memory_mib` and `tasks` bound the service with all its children. `writes_code` says that it
@@ -50,8 +51,9 @@ class Service:
     name: str
     summary: str
     argv: tuple[str, ...]
-    port: str
-    health: Health
+    port: str = ""
+    health: Health = Health()
+    every_s: int | None = None
     packages: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     database_role: str | None = None
@@ -105,7 +107,7 @@ class Placement:
             "config": str(self.config),
             "state": str(self.state),
             "secrets": str(self.secrets),
-            "port": getattr(self.site.ports, service.port),
+            "port": getattr(self.site.ports, service.port) if service.port else None,
             "address": self.site.address,
             "destinations": destinations,
             "databases": {name: self.site.database_uri(name, self.state) for name in DATABASES},
@@ -143,7 +145,13 @@ class Process:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Where it listens.
+
+        Raises:
+            DescriptionError: it does not.
+        """
+        if not self.service.port:
+            raise DescriptionError(f"{self.name}: port: it has none")
         return getattr(self.placement.site.ports, self.service.port)
 
     @property

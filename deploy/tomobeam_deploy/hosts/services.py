@@ -26,7 +26,9 @@ from tomobeam_deploy.renderers.systemd import (
     Once,
     recording,
     render_once,
+    render_timer,
     render_unit,
+    timer_name,
     unit_name,
 )
 from tomobeam_deploy.service import Process
@@ -72,6 +74,8 @@ class ServiceRole:
         for once in Once:
             if text := render_once(process, once):
                 units[unit_name(self.service, once)] = text
+        if process.service.every_s is not None:
+            units[timer_name(self.service)] = render_timer(process)
         return [
             *_files(target, process),
             *(File.text(f"{UNITS}/{u}", t, validate=VERIFY_UNIT) for u, t in units.items()),
@@ -81,14 +85,19 @@ class ServiceRole:
         """It runs this release with what was configured, and answers."""
         process = target.processes[self.service]
         reads, links = self._inputs(target, process)
-        limit_s = process.service.health.start_limit_s
-        return [
+        switched = [
             Command(
                 name=f"{links[0]} is {_release(process).name}",
                 check=f'[ "$(readlink {links[0]})" = releases/{_release(process).name} ]',
                 apply=switch_script(_release(process)),
             ),
             *_ran(target, process, Once.PREPARE),
+        ]
+        if process.service.every_s is not None:
+            return [*switched, Unit(timer_name(self.service))]
+        limit_s = process.service.health.start_limit_s
+        return [
+            *switched,
             Unit(self._unit, files=reads, links=links),
             Answers(_address(process), self._unit, limit_s=limit_s),
         ]

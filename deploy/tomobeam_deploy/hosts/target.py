@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tomobeam_deploy.catalogue import services_of
+from tomobeam_deploy.catalogue import services_on_hosts
 from tomobeam_deploy.service import Placement, Process, Service, place
 from tomobeam_deploy.site import Accounts, Group, Host, Site
 from tomobeam_deploy.site.hosts import HOLDERS
@@ -45,8 +45,8 @@ class Target:
         """The services that this host holds, each in its place."""
         return {
             name: place(service, self._placement(service))
-            for name, service in services_of(self.site).items()
-            if HOLDERS[service.port] in self.host.groups
+            for name, service in services_on_hosts(self.site).items()
+            if HOLDERS[service.account] in self.host.groups
         }
 
     def secret(self, name: str) -> str:

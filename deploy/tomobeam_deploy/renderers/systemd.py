@@ -27,6 +27,11 @@ def unit_name(service: str, once: Once | None = None) -> str:
     return f"{UNIT_PREFIX}{service}{f'-{once}' if once else ''}.service"
 
 
+def timer_name(service: str) -> str:
+    """The file name of a service's timer."""
+    return f"{UNIT_PREFIX}{service}.timer"
+
+
 def recording(unit: str, files: Sequence[str], links: Sequence[str] = ()) -> str:
     """The line by which a unit records what it is started with: contents, and where links point.
 
@@ -48,6 +53,10 @@ def render_unit(process: Process, record: str = "") -> str:
     `record` is the line that `recording` gives for all that the unit reads.
     """
     service = process.service
+    if service.every_s is not None:
+        return _oneshot(
+            process, service.summary, process.argv, process.environment, process.credentials
+        )
     lines = [
         "[Unit]",
         f"Description={service.summary}",
@@ -84,9 +93,36 @@ def render_once(process: Process, once: Once) -> str | None:
     before = once is Once.PREPARE
     environment = process.environment if before else process.provision_environment
     credentials = process.credentials if before else process.provision_credentials
+    return _oneshot(process, f"{process.service.summary}: {once}", argv, environment, credentials)
+
+
+def render_timer(process: Process) -> str:
+    """The timer of a service that runs and ends again and again."""
     lines = [
         "[Unit]",
-        f"Description={process.service.summary}: {once}",
+        f"Description={process.service.summary}, again and again",
+        "",
+        "[Timer]",
+        f"OnActiveSec={process.service.every_s}",
+        f"OnUnitInactiveSec={process.service.every_s}",
+        "",
+        "[Install]",
+        "WantedBy=timers.target",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _oneshot(
+    process: Process,
+    title: str,
+    argv: tuple[str, ...],
+    environment: Mapping[str, str],
+    credentials: Mapping[str, str],
+) -> str:
+    lines = [
+        "[Unit]",
+        f"Description={title}",
         "",
         "[Service]",
         "Type=oneshot",

@@ -26,7 +26,7 @@ class Group(StrEnum):
     RECONSTRUCTION = "reconstruction"
 
 
-# Which group holds the service that listens on a port, by the port's name in `Ports`.
+# Which group holds a service, by the name of its port or, where it has none, of its account.
 HOLDERS = {
     "postgresql": Group.CONTROL,
     "broker": Group.CONTROL,
@@ -35,6 +35,7 @@ HOLDERS = {
     "ingester": Group.STORAGE,
     "worker": Group.COMPUTE,
     "webapp": Group.WEB,
+    "reconstruction": Group.RECONSTRUCTION,
 }
 # Of these there may be several hosts; every other group is one host.
 SEVERAL = (Group.COMPUTE, Group.RECONSTRUCTION)

@@ -1,0 +1,50 @@
+"""A reconstruction host: announces scans, and reconstructs where the site wants it."""
+
+import shlex
+
+from tomobeam_contracts.destinations import BROKER_PRODUCER
+from tomobeam_deploy.hosts.resources import File, Folder, Resource
+from tomobeam_deploy.hosts.services import ServiceRole
+from tomobeam_deploy.hosts.target import ETC, Target
+from tomobeam_deploy.site import Accounts, Group
+from tomobeam_deploy.templates import render_names
+
+GROUPS = (Group.RECONSTRUCTION,)
+PROGRAMS = ("tomobeam-notify", "tomobeam-reconstruct", "tomobeam-specimen")
+OWNER = Accounts.name("reconstruction")
+
+_service = ServiceRole("reconstruction", shared=True)
+activate = _service.activate
+provision = _service.provision
+
+
+def install(target: Target) -> list[Resource]:
+    """What every service has, and the spool that all members of its group share."""
+    state = target.processes["reconstruction"].placement.state
+    return [*_service.install(target), Folder(f"{state}/spool", 0o2770, OWNER, OWNER)]
+
+
+def configure(target: Target) -> list[Resource]:
+    """What every service has, and the commands for the site's own programs."""
+    process = target.processes["reconstruction"]
+    password = ETC / "reconstruction" / "producer-password"
+    environment = process.environment | {"TOMOBEAM_BROKER_PASSWORD_FILE": str(password)}
+    names = {
+        "bin": process.placement.bin,
+        "environment": {key: shlex.quote(value) for key, value in environment.items()},
+        "group": OWNER,
+    }
+    template = "reconstruction/usr/local/bin/tomobeam-command.j2"
+    login = target.secret(f"broker-{BROKER_PRODUCER}") + "\n"
+    return [
+        *_service.configure(target),
+        File.text(str(password), login, mode=0o640, group=OWNER),
+        *(
+            File.text(
+                f"/usr/local/bin/{program}",
+                render_names(template, names | {"program": program}),
+                mode=0o755,
+            )
+            for program in PROGRAMS
+        ),
+    ]
