@@ -18,7 +18,11 @@ RECEIVE = (
 
 
 def upload(
-    _state: State, host: Host, make: Callable[[], Path], uploads: dict[str, str], title: str
+    state: State,  # noqa: ARG001 - pyinfra gives both, or none, by these names
+    host: Host,
+    make: Callable[[], Path],
+    uploads: dict[str, str],
+    title: str,
 ) -> bool:
     """Make an archive and bring it to the host; its path there goes into `uploads`, by `title`.
 
