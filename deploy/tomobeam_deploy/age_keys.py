@@ -1,6 +1,6 @@
-"""Who can read a site's secrets: operators, each by an age key of his own.
+"""Who can read a site's secrets: operators, each by their own age key.
 
-The private key stays outside the repository, in a file that only its owner can read. The public
+A private key stays outside the repository, in a file that only its owner can read. The public
 keys of all operators stand in clear beside the secrets, in a file as `age -R` reads it.
 """
 
@@ -61,6 +61,8 @@ def decrypt(path: Path, site_name: str) -> bytes:
     identities = load_identities(site_name)
     try:
         return pyrage.decrypt(path.read_bytes(), identities)
+    except OSError as error:
+        raise SecretsError(f"{path}: cannot be read: {error.strerror}") from error
     except pyrage.DecryptError as error:
         said = str(error)
     if said != "No matching keys found":
@@ -86,32 +88,35 @@ def load_identities(site_name: str) -> list[Identity]:
     path = key_file(site_name)
     try:
         mode = path.stat().st_mode
-        lines = path.read_text(encoding="utf-8").splitlines()
+        identities = _read_identities(path)
     except FileNotFoundError:
         raise SecretsError(
             f"{path}: there is no age key; put yours there (or name its file in {KEY_VARIABLE}), "
             f"or make one by: {command(site_name, 'init')}"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SecretsError(
-            f"{path}: cannot be read as an age key ({type(error).__name__})"
-        ) from None
+    except OSError as error:
+        raise SecretsError(f"{path}: cannot be read: {error.strerror}") from error
     if mode & _READABLE_BY_OTHERS:
         raise SecretsError(
             f"{path}: others than its owner may use this age key (mode {stat.S_IMODE(mode):o}); "
             f"forbid it by: chmod 600 {path}"
         )
-    keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    try:
-        identities = [Identity.from_str(key) for key in keys]
-    except IdentityError:
-        identities = []
     if not identities:
         raise SecretsError(
             f"{path}: holds no age key, which is a line AGE-SECRET-KEY-…; bring it back from "
             f"its backup, or move the file away and run: {command(site_name, 'init')}"
         )
     return identities
+
+
+def _read_identities(path: Path) -> list[Identity]:
+    """None if a line is no key. The text stays in this frame, which raises nothing about it."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        keys = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+        return [Identity.from_str(key) for key in keys]
+    except (IdentityError, UnicodeDecodeError):
+        return []
 
 
 def create_identity(site_name: str) -> bool:

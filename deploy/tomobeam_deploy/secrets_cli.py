@@ -12,6 +12,7 @@ import typer
 
 from tomobeam_common.settings import fail
 from tomobeam_deploy import age_keys, pki, site_secrets, tls, vault
+from tomobeam_deploy.age_keys import SECRETS
 from tomobeam_deploy.secrets import Hidden, SecretsError
 from tomobeam_deploy.site import Site, SiteError
 from tomobeam_deploy.tls import SiteLike
@@ -32,11 +33,11 @@ PublicKey = Annotated[str, typer.Argument(help="age public key: age1…")]
 @app.command()
 def init(inventory: Inventory) -> None:
     """Make your age key, outside the repository, unless you have one."""
-    site = Site.load(inventory)
+    site = _site(inventory)
     path = age_keys.key_file(site.name)
     if age_keys.create_identity(site.name):
         typer.echo(f"{path}: your new age key; keep a copy where the site keeps such things")
-    if vault.join(site.name, getpass.getuser()):
+    if vault.join(site.name, getpass.getuser(), _folder(inventory)):
         typer.echo(f"{path}: reads the secrets of {site.name}")
         return
     own = age_keys.public_keys(site.name)[0]
@@ -49,11 +50,12 @@ def ensure(inventory: Inventory) -> None:
     """Make what is missing; renew the host certificates that end soon or lack names."""
     site, of_services = _load(inventory)
     now = datetime.now(UTC)
-    put = vault.update(
-        site.name, lambda values: site_secrets.completed(site, of_services, values, now)
-    )
-    _say(put)
-    values = Vault.load(site.name).values()
+
+    def change(values: Hidden) -> Hidden:
+        return site_secrets.completed(site, of_services, values, now)
+
+    _say(vault.update(site.name, change, _folder(inventory)))
+    values = Vault.load(site.name, _folder(inventory)).values()
     for host in site.hosts:
         for fault in tls.faults(site, host, values, now):
             typer.echo(f"{tls.cert_name(host)}: the imported certificate {fault}", err=True)
@@ -76,14 +78,14 @@ def rotate(
         chosen = names or site_secrets.rotatable(site, of_services, values)
         return site_secrets.rotated(site, of_services, chosen, values, datetime.now(UTC))
 
-    _say(vault.update(site.name, change))
+    _say(vault.update(site.name, change, _folder(inventory)))
 
 
 @app.command("list")
 def list_(inventory: Inventory) -> None:
     """Say which secrets there are, when each was made, and until when certificates last."""
     site, of_services = _load(inventory)
-    present = Vault.load(site.name)
+    present = Vault.load(site.name, _folder(inventory))
     wanted, values = site_secrets.all_names(site, of_services), present.values()
     for name in sorted(wanted | set(present.names())):
         made = f"{present.made(name):%Y-%m-%d %H:%M}" if name in present else "missing"
@@ -102,14 +104,19 @@ def import_cert(
     ] = None,
 ) -> None:
     """Use a certificate of the site's own for a host, instead of one of the internal CA."""
-    site = Site.load(inventory)
-    now = datetime.now(UTC)
-    _say(
-        vault.update(
-            site.name,
-            lambda values: tls.import_certificate(site, host, (cert, key, ca), values, now),
-        )
-    )
+    site = _site(inventory)
+
+    def change(values: Hidden) -> Hidden:
+        return tls.import_certificate(site, host, (cert, key, ca), values, datetime.now(UTC))
+
+    _say(vault.update(site.name, change, _folder(inventory)))
+
+
+@app.command()
+def ca(inventory: Inventory) -> None:
+    """Print the certificates of the CAs, which are public, for browsers and other clients."""
+    present = Vault.load(_site(inventory).name, _folder(inventory))
+    typer.echo(present.get(tls.CA_CERT), nl=False)
 
 
 @recipients.command()
@@ -119,28 +126,40 @@ def add(
     name: Annotated[str, typer.Option(help="whose it is; stands in the file as a comment")],
 ) -> None:
     """Let a further operator read the secrets."""
-    site = Site.load(inventory)
-    vault.add_recipient(site.name, key, name)
-    typer.echo(f"{age_keys.recipients_file(site.name)}: {name} can read what is committed next")
+    site = _site(inventory)
+    vault.add_recipient(site.name, key, name, _folder(inventory))
+    typer.echo(f"{name} can read the secrets of {site.name} once this is committed")
 
 
 @recipients.command()
 def remove(inventory: Inventory, key: PublicKey) -> None:
     """Keep an operator from reading what is saved from now on."""
-    site = Site.load(inventory)
-    vault.remove_recipient(site.name, key)
-    typer.echo(
-        f"{age_keys.recipients_file(site.name)}: removed; what that key could read stays known to "
-        f"its owner, therefore: {age_keys.command(site.name, 'rotate')} --all"
-    )
+    site = _site(inventory)
+    vault.remove_recipient(site.name, key, _folder(inventory))
+    rotate_all = age_keys.command(site.name, "rotate", "--all")
+    typer.echo(f"removed; whoever had that key may know all values, therefore: {rotate_all}")
+
+
+def _folder(inventory: Path) -> Path:
+    return inventory.parent / SECRETS.name
 
 
 def _load(inventory: Path) -> tuple[SiteLike, set[str]]:
     """A site, and the names of the secrets that its services are given."""
     from tomobeam_deploy.catalogue import secrets_of
 
-    site = Site.load(inventory)
+    site = _site(inventory)
     return site, secrets_of(site)
+
+
+def _site(inventory: Path) -> Site:
+    site = Site.load(inventory)
+    if not site.hosts:
+        raise SecretsError(
+            f"{inventory}: hosts: there are none; {site.name} runs on one machine, "
+            "which makes its secrets by itself"
+        )
+    return site
 
 
 def _note(site: SiteLike, name: str, values: Hidden) -> str:

@@ -45,6 +45,8 @@ class SiteLike(Protocol):
 
     def names_of(self, host: str) -> list[str]: ...  # noqa: D102
 
+    def host_of(self, service: str) -> str: ...  # noqa: D102
+
 
 def key_name(host: str) -> str:
     """Of the secret with a host's private key (PEM, PKCS8)."""
@@ -57,14 +59,17 @@ def cert_name(host: str) -> str:
 
 
 def keystore_name(host: str) -> str:
-    """Of the secret with both for Java: PKCS12 in base64, under the password `broker-keystore`."""
+    """Of the secret with both for the broker, as Java's TLS reads no PEM.
+
+    PKCS12 in base64, under the password that the secret `broker-keystore` is.
+    """
     return f"{TLS_PREFIX}p12-{host}"
 
 
 def tls_names(site: SiteLike) -> set[str]:
     """The names of all secrets of this module that a site has."""
-    of_hosts = {name(host) for host in site.hosts for name in (key_name, cert_name, keystore_name)}
-    return {CA_KEY, CA_CERT, KEYSTORE_PASSWORD, *of_hosts}
+    of_hosts = {name(host) for host in site.hosts for name in (key_name, cert_name)}
+    return {CA_KEY, CA_CERT, KEYSTORE_PASSWORD, keystore_name(site.host_of("broker")), *of_hosts}
 
 
 def host_of(name: str) -> str | None:
@@ -107,11 +112,9 @@ def complete(site: SiteLike, values: Mapping[str, str], now: datetime) -> Hidden
     for host in site.hosts:
         pair = _kept(site, host, Hidden(values) | right, now)
         pair = pair or pki.issue(ca, _names_issued(site, host), now)
-        right |= {
-            key_name(host): pair.key,
-            cert_name(host): pair.cert,
-            keystore_name(host): _keystore(host, pair, values),
-        }
+        right |= {key_name(host): pair.key, cert_name(host): pair.cert}
+        if host == site.host_of("broker"):
+            right |= {keystore_name(host): _keystore(host, pair, values)}
     return Hidden({name: value for name, value in right.items() if values.get(name) != value})
 
 

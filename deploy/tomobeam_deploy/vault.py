@@ -25,17 +25,6 @@ from tomobeam_deploy.age_keys import SECRETS, command
 from tomobeam_deploy.secrets import Hidden, SecretsError
 from tomobeam_deploy.site import Strict
 
-__all__ = [
-    "SECRETS",
-    "Hidden",
-    "Secret",
-    "SecretsError",
-    "Vault",
-    "add_recipient",
-    "remove_recipient",
-    "update",
-]
-
 
 class Secret(Strict):
     """A value, and when it was made."""
@@ -143,7 +132,7 @@ def update(
 def join(site_name: str, name: str, folder: Path = SECRETS) -> bool:
     """Make the operator's own key a recipient; whether it is one now.
 
-    Where secrets exist that he cannot read, another operator has to add him.
+    Where secrets exist that this key cannot read, another operator has to add it.
     """
     own = age_keys.public_keys(site_name)
     with _locked(site_name, folder):
@@ -204,33 +193,47 @@ def _load_or_new(site_name: str, folder: Path) -> Vault:
 
 
 def _save(vault: Vault, recipients: list[str]) -> None:
-    site_name, where = vault.path.stem, age_keys.recipients_file(vault.path.stem, vault.path.parent)
-    if not set(recipients) & set(age_keys.public_keys(site_name)):
+    site_name = vault.path.stem
+    own = age_keys.public_keys(site_name)
+    if not set(recipients) & set(own):
+        add = command(site_name, "init")
+        if vault.path.exists():
+            add = command(site_name, "recipients add", own[0], "--name WHO")
         raise SecretsError(
-            f"{where}: your own age key ({age_keys.key_file(site_name)}) is not among the "
-            f"recipients, so that you could not read what is saved; add it by: "
-            f"{command(site_name, 'init')}, or let another operator do the change"
+            f"{age_keys.recipients_file(site_name, vault.path.parent)}: would be without your own "
+            f"age key ({age_keys.key_file(site_name)}), and you could not read what is saved; let "
+            f"another operator do this, or add your key by: {add}"
         )
-    plain = _CONTENTS.dump_json(dict(sorted(vault._secrets.items())))
-    _replace(vault.path, age_keys.encrypt(plain, recipients))
+    contents = dict(sorted(vault._secrets.items()))
+    _replace(vault.path, age_keys.encrypt(_CONTENTS.dump_json(contents), recipients))
 
 
 @contextmanager
 def _locked(site_name: str, folder: Path) -> Iterator[None]:
     """Wait until nobody else changes the site's secrets; the lock ends with its process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{site_name}.lock").open("a") as file:
+    path = folder / f".{site_name}.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise SecretsError(f"{path}: cannot be written: {error.strerror}") from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _replace(path: Path, content: bytes) -> None:
     new = path.with_name(f".{path.name}.new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with new.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise SecretsError(
+            f"{path}: cannot be written and stays as it was: {error.strerror}"
+        ) from error
 
 
 def _text(path: Path) -> str:
