@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.support.platform import Platform, free_ports, local_platform
+from tests.support.processes import running
 from tests.support.tls import Authority, FrontDoor
-from tests.support.waiting import wait_for
 
 PREFIX = "/prefect"
-START_LIMIT_S = 240
-STOP_LIMIT_S = 40
 
 
 @dataclass(frozen=True)
@@ -38,29 +32,6 @@ class Beamline:
             "TOMOBEAM_PREFECT_API_URL": self.prefect_api_url,
             **changes,
         }
-
-
-@contextmanager
-def running(
-    argv: tuple[str, ...], environment: Mapping[str, str], log: Path, health: str
-) -> Iterator[None]:
-    """A process, from its first healthy answer to SIGTERM."""
-    with log.open("wb") as file:
-        process = subprocess.Popen(argv, env=environment, stdout=file, stderr=file)
-    try:
-        wait_for(lambda: process.poll() is not None or _is_well(health), health, START_LIMIT_S)
-        assert process.poll() is None, log.read_text()[-3000:]
-        yield
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(STOP_LIMIT_S)
-
-
-def _is_well(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=5).is_success
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from tests.services.flows.prefect_api import PrefectApi
 from tests.services.segmentation.jobs import Lab, paint
-from tests.services.tls.conftest import Beamline, running
+from tests.services.tls.conftest import Beamline
 from tests.support.platform import free_ports
+from tests.support.processes import running
 from tests.support.stacks import add_recon
 from tests.support.waiting import wait_for
 from tomobeam_common.tiled import TiledClient, TiledUnavailable

@@ -1,8 +1,10 @@
-"""The commands `tomobeam-flows worker` and `tomobeam-flows provision`."""
+"""The commands `tomobeam-flows worker`, `provision` and `schema`."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from tomobeam_common.settings import SettingsError, fail
 from tomobeam_contracts.registry import Registry, RegistryError
 from tomobeam_flows.service import LoginRefused, Service, wait_for_prefect
 from tomobeam_flows.settings import PoolSettings, WorkerSettings, configure_prefect
+
+DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -76,6 +80,19 @@ async def _provision(settings: PoolSettings) -> None:
         await bring_about(settings)
     except CannotProvision as error:
         fail(str(error), code=1)
+
+
+@app.command()
+def schema() -> None:
+    """Print as JSON the revision of Prefect's database: the one wanted and the one found.
+
+    Run it with the variables PREFECT_SERVER_... of Prefect's server.
+    """
+    if DATABASE not in os.environ:
+        fail(f"{DATABASE} is not set: run this with the variables of Prefect's server")
+    from tomobeam_flows.schema import read_schema
+
+    typer.echo(json.dumps(asyncio.run(read_schema())))
 
 
 def main() -> None:

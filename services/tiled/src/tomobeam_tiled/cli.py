@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import typer
 
 from tomobeam_common.settings import SettingsError, TiledSettings, fail
 from tomobeam_common.tiled import TiledClient, TiledError
 from tomobeam_contracts.destinations import MASKS, RECONS, RESULTS
+from tomobeam_tiled.settings import DatabaseFault, DatabaseSettings, KeySettings
 
 app = typer.Typer(
     no_args_is_help=True, help=__doc__, add_completion=False, pretty_exceptions_enable=False
@@ -20,13 +22,20 @@ def prepare() -> None:
     """Create the databases and install the partners' keys. May be run again at any time."""
     from tomobeam_tiled.databases import create_databases, stamp
     from tomobeam_tiled.keys import install_keys
-    from tomobeam_tiled.settings import KeySettings
 
     settings = KeySettings.load()
-    for alembic, uri in asyncio.run(create_databases(settings)):
-        stamp(alembic, uri)
+    for database in asyncio.run(create_databases(settings)):
+        stamp(database, settings)
     changed = asyncio.run(install_keys(settings))
     typer.echo(f"keys installed: {', '.join(changed) or 'none, all were known'}")
+
+
+@app.command()
+def schema() -> None:
+    """Print as JSON the revision of each database's schema: the one wanted and the one found."""
+    from tomobeam_tiled.databases import read_schema
+
+    typer.echo(json.dumps(asyncio.run(read_schema(DatabaseSettings.load()))))
 
 
 @app.command()
@@ -39,8 +48,8 @@ def provision() -> None:
 
 
 def main() -> None:
-    """Entry point; a wrong setting or an unwilling Tiled ends with one sentence."""
+    """Entry point; a wrong setting, an unwilling database or Tiled ends with one sentence."""
     try:
         app()
-    except (SettingsError, TiledError, ValueError) as error:
+    except (SettingsError, TiledError, DatabaseFault, ValueError) as error:
         fail(str(error))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from tiled.authn_database import orm
 from tiled.authn_database.core import create_service
-from tiled.utils import ensure_specified_sql_driver
 
+from tomobeam_tiled.databases import AUTHN
 from tomobeam_tiled.settings import KeySettings
 
 _READ = ("read:metadata", "read:data")
@@ -49,18 +49,18 @@ async def install_keys(settings: KeySettings) -> list[str]:
 
     Raises:
         ValueError: a key is not hexadecimal.
+        DatabaseFault: the database does not answer.
     """
-    engine = create_async_engine(ensure_specified_sql_driver(settings.tiled_authn_uri))
     changed = []
-    try:
-        async with AsyncSession(engine, expire_on_commit=False) as db:
-            for partner in PARTNERS:
-                secret: SecretStr = getattr(settings, f"tiled_key_{partner.name}")
-                if await _install(db, partner, secret):
-                    changed.append(partner.name)
-            await db.commit()
-    finally:
-        await engine.dispose()
+    async with (
+        AUTHN.engine(settings) as engine,
+        AsyncSession(engine, expire_on_commit=False) as db,
+    ):
+        for partner in PARTNERS:
+            secret: SecretStr = getattr(settings, f"tiled_key_{partner.name}")
+            if await _install(db, partner, secret):
+                changed.append(partner.name)
+        await db.commit()
     return changed
 
 

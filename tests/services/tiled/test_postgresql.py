@@ -1,0 +1,150 @@
+"""Tiled with its two databases on PostgreSQL, over TLS, its roles kept short."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from pydantic import SecretStr
+
+from tests.support.platform import Platform, make_site
+from tests.support.postgresql import Cluster, cluster
+from tests.support.processes import running
+from tests.support.tls import Authority
+from tomobeam_common.tiled import TiledClient
+from tomobeam_deploy.local.platform import LocalPlatform
+from tomobeam_tiled.cli import main
+
+DATABASES = ("tiled_authn", "tiled_catalog")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A cluster with empty databases, and the rest of a platform that does not run."""
+
+    cluster: Cluster
+    platform: Platform
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        uris = {f"TOMOBEAM_{name.upper()}_URI": self.cluster.uri(name) for name in DATABASES}
+        given = self.platform.environment("tiled") | self.cluster.environment() | uris
+        return given | changes
+
+    def command(self, *words: str, **changes: str) -> tuple[int, str, str]:
+        """Run `tomobeam-tiled` in this process, which imports Tiled once: code, stdout, stderr."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, self.environment(**changes), clear=True),
+            mock.patch.object(sys, "argv", ["tomobeam-tiled", *words]),
+            redirect_stdout(out),
+            redirect_stderr(err),
+            pytest.raises(SystemExit) as end,
+        ):
+            main()
+        return int(end.value.code or 0), out.getvalue(), err.getvalue()
+
+    def schema(self, **changes: str) -> dict[str, dict[str, str | None]]:
+        code, out, err = self.command("schema", **changes)
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    local = LocalPlatform(make_site(tmp_path_factory.mktemp("site")), only=[])
+    local.layout.write(local.layout.processes())
+    return Platform(local)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Cluster]:
+    with cluster() as running_cluster:
+        yield running_cluster
+
+
+@pytest.fixture
+def bench(server: Cluster, platform: Platform) -> Iterator[Bench]:
+    for name in DATABASES:
+        server.create(name)
+    yield Bench(server, platform)
+    for name in DATABASES:
+        server.drop(name)
+
+
+def keys(cluster: Cluster) -> str:
+    return cluster.sql(
+        "SELECT note, first_eight, principal_id FROM api_keys ORDER BY 1", DATABASES[0]
+    )
+
+
+def test_prepare_may_be_run_again_and_tiled_serves(bench: Bench, tmp_path: Path) -> None:
+    assert {s["found"] for s in bench.schema().values()} == {None}
+    code, _, err = bench.command("prepare")
+    assert (code, err) == (0, "")
+    known = keys(bench.cluster)
+    assert known.count("tomobeam: ") == 5
+    assert bench.command("prepare")[1] == "keys installed: none, all were known\n"
+    assert keys(bench.cluster) == known
+    assert all(s["found"] == s["wanted"] for s in bench.schema().values())
+
+    process = bench.platform.local.layout.processes()["tiled"]
+    url = bench.platform.site.url("tiled")
+    key = SecretStr(bench.platform.secret("tiled-key-ingester"))
+    with (
+        running(process.argv, bench.environment(), tmp_path / "log", f"{url}/healthz"),
+        TiledClient(url, key) as tiled,
+    ):
+        tiled.ensure_container("recons/first")
+        assert [node.key for node in tiled.children("recons")] == ["first"]
+        encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+        assert bench.cluster.sql(f"{encrypted} WHERE usename LIKE 'tiled%'") == "t"
+    assert "first" in bench.cluster.sql("SELECT key FROM nodes", "tiled_catalog")
+
+
+def test_prepare_that_was_killed_before_its_last_step_is_made_good(bench: Bench) -> None:
+    assert bench.command("prepare")[0] == 0
+    for name in DATABASES:
+        bench.cluster.sql("DROP TABLE alembic_version", name)
+    code, _, err = bench.command("prepare")
+    assert (code, err) == (0, "")
+    assert all(s["found"] == s["wanted"] for s in bench.schema().values())
+
+
+def test_another_schema_is_named_and_left_alone(bench: Bench) -> None:
+    assert bench.command("prepare")[0] == 0
+    bench.cluster.sql("UPDATE alembic_version SET version_num = 'newer'", "tiled_catalog")
+    code, _, err = bench.command("prepare")
+    assert code == 2
+    assert err.startswith("TOMOBEAM_TILED_CATALOG_URI: the schema is of revision newer, ")
+    assert bench.schema()["tiled_catalog"]["found"] == "newer"
+
+
+def test_a_server_that_is_not_to_be_had_is_one_sentence(bench: Bench, tmp_path: Path) -> None:
+    passwords = tmp_path / "passwords"
+    passwords.touch(mode=0o600)
+    wrong = secrets.token_hex(8)
+    passwords.write_text(f"*:*:*:*:{wrong}\n")
+    cases = {
+        "certificate verify failed": {"PGSSLROOTCERT": str(Authority(tmp_path / "pki").ca)},
+        "password authentication failed": {"PGPASSFILE": str(passwords)},
+        "No such file or directory (password: PGPASSFILE, CA": {"PGSSLROOTCERT": "/nowhere"},
+    }
+    for sentence, changes in cases.items():
+        code, _, err = bench.command("prepare", **changes)
+        assert code == 2
+        assert err.startswith("TOMOBEAM_TILED_AUTHN_URI: ")
+        assert sentence in err
+        assert err.count("\n") == 1
+        assert wrong not in err
+    fault = bench.schema(PGPASSFILE=str(passwords))["tiled_catalog"]
+    assert fault["found"] is None
+    assert "password authentication failed" in str(fault["fault"])
