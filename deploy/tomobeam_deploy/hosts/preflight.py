@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 from paramiko.hostkeys import HostKeys
 
@@ -17,6 +15,7 @@ from tomobeam_deploy import pki
 from tomobeam_deploy.catalogue import secrets_of
 from tomobeam_deploy.secrets import SecretsError
 from tomobeam_deploy.site import Group, Site, SiteError
+from tomobeam_deploy.site.connection import known_hosts_file
 from tomobeam_deploy.site.faults import did_you_mean
 from tomobeam_deploy.vault import Vault
 
@@ -60,27 +59,6 @@ def _patterns_match(site: Site, inventory: Path, patterns: Iterable[str]) -> Non
             raise SiteError(
                 f"{inventory}: no host or group is called {pattern!r}{did_you_mean(pattern, known)}"
             )
-
-
-def connection_settings(inventory: Path) -> dict[str, Any]:
-    """How the hosts of an inventory are reached: `group_data/<inventory>.py` beside it."""
-    path = inventory.parent / "group_data" / f"{inventory.name}.py"
-    return runpy.run_path(str(path)) if path.is_file() else {}
-
-
-def known_hosts_file(inventory: Path) -> Path:
-    """Where the host keys of an inventory are pinned.
-
-    Raises:
-        SiteError: its connection settings name no file.
-    """
-    named = connection_settings(inventory).get("ssh_known_hosts_file")
-    if not named:
-        raise SiteError(
-            f"{inventory.parent}/group_data/{inventory.name}.py: ssh_known_hosts_file: missing; "
-            "name the file that pins the hosts' keys"
-        )
-    return Path(named)
 
 
 def _keys_are_pinned(site: Site, inventory: Path) -> None:

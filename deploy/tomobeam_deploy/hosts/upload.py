@@ -10,6 +10,8 @@ from pyinfra import logger
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from tomobeam_deploy.site.connection import openssh_options
+
 # In the operator's home: others must not be able to put another archive in its place.
 RECEIVE = (
     "umask 077; mkdir -p .tomobeam && cd .tomobeam && cat > {name}.part && "
@@ -43,14 +45,4 @@ def upload(
 def ssh_command(host: Host) -> list[str]:
     """OpenSSH with what pyinfra was told about the host."""
     data = host.data
-    options = {
-        "BatchMode": "yes",
-        "IdentitiesOnly": "yes" if data.get("ssh_key") else None,
-        "IdentityFile": data.get("ssh_key"),
-        "Port": data.get("ssh_port"),
-        "StrictHostKeyChecking": "yes",
-        "User": data.get("ssh_user"),
-        "UserKnownHostsFile": data.get("ssh_known_hosts_file"),
-    }
-    given = [f"-o{key}={value}" for key, value in options.items() if value]
-    return ["ssh", *given, str(data.get("ssh_hostname") or host.name)]
+    return ["ssh", *openssh_options(data.get), str(data.get("ssh_hostname") or host.name)]
