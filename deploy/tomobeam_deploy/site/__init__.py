@@ -1,7 +1,7 @@
 """`Site`: everything that is particular to one installation, in one literal of an inventory."""
 
 from tomobeam_deploy.site.faults import SiteError, Strict, from_environment
-from tomobeam_deploy.site.hosts import Accounts, FileStore, Group, Host, StoreMode
+from tomobeam_deploy.site.hosts import Accounts, FileStore, Group, Host, Network, Opening, StoreMode
 from tomobeam_deploy.site.model import Broker, DataRoots, Heartbeat, Ports, Site
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "Group",
     "Heartbeat",
     "Host",
+    "Network",
+    "Opening",
     "Ports",
     "Site",
     "SiteError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tomobeam_deploy.site.hosts import HOLDERS, SEVERAL, Group, StoreMode
+from tomobeam_deploy.site.hosts import HOLDERS, SEVERAL, Group, StoreMode, holder
 
 if TYPE_CHECKING:
     from tomobeam_deploy.site.model import Site
@@ -26,7 +26,7 @@ def ports_differ(site: Site) -> None:
 
 
 def _listens(site: Site, host: str, port_name: str) -> bool:
-    group = HOLDERS.get(port_name.removesuffix("_tls"))
+    group = holder(port_name)
     return group is None or group in site.hosts[host].groups
 
 
@@ -38,6 +38,8 @@ def hosts_make_sense(site: Site) -> None:
         if address in taken:
             raise ValueError(f"hosts.{name}.address: {address} belongs to {taken[address]}")
         taken[address] = name
+    if not site.controllers:
+        raise ValueError("controllers: missing; say from which networks operators log in by SSH")
     for group in Group:
         members = site.members(group)
         if not members:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from tomobeam_deploy.site.faults import Strict
 
+Port = Annotated[int, Field(gt=0, lt=65536)]
+Network = IPv4Network | IPv6Network
 # Debian gives its own accounts numbers below 1000 and people's from there on.
 Uid = Annotated[int, Field(ge=1000, lt=60000)]
 HostName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9.-]*[a-z0-9])?$")]
@@ -41,6 +43,20 @@ HOLDERS = {
 SEVERAL = (Group.COMPUTE, Group.RECONSTRUCTION)
 
 
+def holder(port_name: str) -> Group | None:
+    """The group whose host listens on a port of `Ports`; None: every host does."""
+    return HOLDERS.get(port_name.removesuffix("_tls").removesuffix("_http"))
+
+
+class Opening(Strict):
+    """A port of a host on which something listens that is not ours, such as the site's NFS."""
+
+    port: Port
+    protocol: Literal["tcp", "udp"] = "tcp"
+    sources: tuple[Network, ...] = Field(min_length=1, description="from where it is reached")
+    why: str = Field(min_length=1)
+
+
 class Host(Strict):
     """One machine."""
 
@@ -51,6 +67,9 @@ class Host(Strict):
     )
     names: tuple[HostName, ...] = Field(
         default=(), description="further DNS names, for its certificate"
+    )
+    openings: tuple[Opening, ...] = Field(
+        default=(), description="what the firewall lets in besides our own services"
     )
 
 

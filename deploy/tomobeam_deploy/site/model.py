@@ -13,10 +13,8 @@ from pydantic import Field, ValidationError, model_validator
 from tomobeam_contracts.flow import FlowType
 from tomobeam_deploy.site import checks
 from tomobeam_deploy.site.faults import SiteError, Strict, explain
-from tomobeam_deploy.site.hosts import HOLDERS, Accounts, FileStore, Group, Host
+from tomobeam_deploy.site.hosts import HOLDERS, Accounts, FileStore, Group, Host, Network, Port
 
-Port = Annotated[int, Field(gt=0, lt=65536)]
-Network = IPv4Network | IPv6Network
 HTTPS = 443
 
 # A service's databases, and the role that owns none of them but may use them.
@@ -33,7 +31,8 @@ class Broker(StrEnum):
 class Ports(Strict):
     """Where each service listens; every address in the platform is derived from these.
 
-    `<service>_tls` are the ports by which other hosts reach what listens on loopback.
+    `<service>_tls` are the ports by which other hosts reach what listens on loopback, and
+    `webapp_http` only sends browsers on to `webapp_tls`.
     """
 
     broker: Port = 61613
@@ -47,6 +46,7 @@ class Ports(Strict):
     tiled_tls: Port = 8443
     prefect_server_tls: Port = 4443
     webapp_tls: Port = HTTPS
+    webapp_http: Port = 80
     ssh: Port = 22
 
 
@@ -74,6 +74,13 @@ class Heartbeat(Strict):
     dead_after_s: Annotated[int, Field(gt=0)] = 30
 
 
+class DatabaseServer(Strict):
+    """What PostgreSQL may take of its host; a few thousand rows want little."""
+
+    shared_buffers_mib: Annotated[int, Field(ge=16)] = 128
+    connections_per_role: Annotated[int, Field(ge=10, description="the limit of each service")] = 60
+
+
 class Site(Strict):
     """One installation of the platform: on this machine, or on `hosts`."""
 
@@ -88,6 +95,7 @@ class Site(Strict):
     flow_type: FlowType = Field(default=FlowType.PROCESS, description="where a job runs by default")
     jobs_at_once: int = Field(default=2, gt=0, description="limit of the work pool")
     heartbeat: Heartbeat = Heartbeat()
+    database_server: DatabaseServer = DatabaseServer()
     address: str = Field(default="127.0.0.1", description="on which the services of a host listen")
     hosts: dict[str, Host] = Field(
         default_factory=dict, description="by name; none: everything runs on this machine"
@@ -106,6 +114,9 @@ class Site(Strict):
     )
     time_servers: tuple[str, ...] = Field(
         default=(), description="NTP; none: the hosts' clocks are somebody else's care"
+    )
+    hosts_file: bool = Field(
+        default=False, description="write the hosts' names into /etc/hosts; else DNS knows them"
     )
     keep_runs_days: int = Field(default=90, gt=0, description="finished flow runs, events, logs")
     keep_releases: int = Field(default=3, gt=1, description="of each service on each host")
