@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tomobeam_deploy.service import Process
+from tomobeam_deploy.site import Site
 
 _ALWAYS = (
     "NoNewPrivileges=yes",
@@ -37,13 +38,17 @@ _ALWAYS = (
 )
 
 
+def sandbox(site: Site) -> list[str]:
+    """The lines for the section [Service] of any unit; what it needs besides, it says after them."""
+    peers = " ".join(str(host.address) for host in site.hosts.values())
+    return [*_ALWAYS, f"IPAddressAllow=localhost {peers}".rstrip()]
+
+
 def hardening(process: Process) -> list[str]:
     """The lines for the section [Service] of a process's unit."""
-    service, site = process.service, process.placement.site
-    peers = " ".join(str(host.address) for host in site.hosts.values())
+    service = process.service
     return [
-        *_ALWAYS,
-        f"IPAddressAllow=localhost {peers}".rstrip(),
+        *sandbox(process.placement.site),
         # What compiles code while it runs needs memory that is writable, then executable.
         f"MemoryDenyWriteExecute={'no' if service.writes_code else 'yes'}",
         f"MemoryMax={service.memory_mib}M",
