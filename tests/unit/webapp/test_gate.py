@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from tests.unit.webapp.conftest import PASSWORD, csrf, make_settings, sign_in
 from tomobeam_webapp.app import create_app
@@ -56,11 +59,62 @@ def test_signing_in_opens_the_page(client: FlaskClient) -> None:
     assert client.get("/_dash-layout").status_code == 200
 
 
-@pytest.mark.parametrize("target", ["https://evil.example", "//evil.example", "/\\evil", "/logout"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "/\t/evil.example",
+        "\t//evil.example",
+        "evil.example",
+        "/logout",
+        "/login?next=/x",
+        "/auth/check",
+    ],
+)
 def test_the_login_leads_nowhere_else(client: FlaskClient, target: str) -> None:
     client.get("/login")
     form = {"name": "alice", "password": PASSWORD, "csrf_token": csrf(client), "next": target}
     assert client.post("/login", data=form).headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("target", ["/prefect/runs?page=2", "/logbook/", "/?image=recons/x y"])
+def test_the_login_leads_back_to_where_the_front_door_sent_from(
+    client: FlaskClient, target: str
+) -> None:
+    shown = client.get("/login", query_string={"next": target})
+    assert f'name="next" value="{target}"' in shown.text
+    form = {"name": "alice", "password": PASSWORD, "csrf_token": csrf(client), "next": target}
+    led_to = client.post("/login", data=form).headers["Location"]
+    assert led_to == target.replace(" ", "%20")
+
+
+def test_a_front_door_is_told_who_asks(client: FlaskClient, engine) -> None:
+    for headers in (PAGE, {}):
+        answer = client.get("/auth/check", headers=headers)
+        assert (answer.status_code, answer.headers.get("Remote-User")) == (401, None)
+    sign_in(client)
+    answer = client.get("/auth/check", headers=PAGE)
+    assert (answer.status_code, answer.headers["Remote-User"]) == (204, "alice")
+    assert answer.headers["Cache-Control"] == "no-store"
+    users.set_password(engine, "alice", "another long password")
+    assert client.get("/auth/check").status_code == 401
+
+
+def test_only_a_person_keeps_the_session_of_another_site_alive(client: FlaskClient, engine) -> None:
+    def used_at() -> float:
+        with Session(engine) as database:
+            return database.scalars(select(sessions.LoginSession.used_at)).one()
+
+    sign_in(client)
+    with Session(engine) as database, database.begin():
+        database.execute(update(sessions.LoginSession).values(used_at=time.time() - 3600))
+    before = used_at()
+    client.get("/auth/check", headers={"Sec-Fetch-Mode": "cors"})
+    assert used_at() == before
+    client.get("/auth/check", headers=PAGE)
+    assert used_at() > before
 
 
 def test_a_login_form_of_another_site_is_not_taken(client: FlaskClient) -> None:
@@ -162,6 +216,26 @@ def test_cookies_are_secure_behind_tls(tmp_path, with_alice) -> None:
     for cookie in answer.headers.getlist("Set-Cookie"):
         assert "Secure" in cookie
     assert "Strict-Transport-Security" in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("url", "address"), [("https://seg.example", "10.0.0.9"), (None, "127.0.0.1")]
+)
+def test_one_front_door_is_trusted_for_the_address(
+    tmp_path, with_alice, engine, url: str | None, address: str
+) -> None:
+    """What the client itself claims stands before what the front door adds."""
+    server = create_app(make_settings(tmp_path, webapp_url=url)).server
+    told = {"X-Forwarded-For": "1.2.3.4, 10.0.0.9", "X-Forwarded-Proto": "https"}
+    client = server.test_client()
+    base_url = url or "http://localhost"
+    client.get("/login", base_url=base_url)
+    cookie = client.get_cookie("_csrf_token", domain=base_url.partition("://")[2])
+    assert cookie is not None
+    form = {"name": "alice", "password": "wrong", "csrf_token": cookie.value}
+    assert client.post("/login", base_url=base_url, data=form, headers=told).status_code == 401
+    with Session(engine) as database:
+        assert database.scalars(select(limits.FailedLogin.address)).one() == address
 
 
 def test_metrics_are_for_this_host_only(client: FlaskClient) -> None:

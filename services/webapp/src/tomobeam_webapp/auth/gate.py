@@ -110,9 +110,14 @@ def _from_our_page() -> bool:
     return bool(expected) and hmac.compare_digest(expected.encode(), given.encode())
 
 
-def _refuse() -> ResponseReturnValue:
+def is_page() -> bool:
+    """Whether the browser wants to show the answer as a page."""
     mode = request.headers.get("Sec-Fetch-Mode")
-    is_page = mode == "navigate" if mode else request.accept_mimetypes.accept_html
-    if request.method == "GET" and is_page:
+    wanted = mode == "navigate" if mode else request.accept_mimetypes.accept_html
+    return request.method == "GET" and wanted
+
+
+def _refuse() -> ResponseReturnValue:
+    if is_page():
         return flask.redirect(flask.url_for("auth.login", next=request.full_path.rstrip("?")))
     return {"error": SIGNED_OUT}, 401

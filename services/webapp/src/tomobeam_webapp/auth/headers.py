@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from flask import Flask, Response, request
 
+_FRESH = frozenset({"/", "/events", "/auth/check"})
+
 
 def install(server: Flask, script_hashes: Sequence[str], *, behind_tls: bool) -> None:
     """Add the headers to every response; `script_hashes` are those of Dash's inline scripts."""
@@ -37,6 +39,6 @@ def install(server: Flask, script_hashes: Sequence[str], *, behind_tls: bool) ->
         response.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
         if behind_tls:
             response.headers["Strict-Transport-Security"] = "max-age=31536000"
-        if request.path in ("/", "/events") or request.path.startswith("/log"):
+        if request.path in _FRESH or request.path.startswith("/log"):
             response.headers["Cache-Control"] = "no-store"
         return response

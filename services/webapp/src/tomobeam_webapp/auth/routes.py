@@ -1,21 +1,25 @@
-"""`/login`, `/login/once/<token>` and `/logout`."""
+"""`/login`, `/login/once/<token>`, `/logout`, and `/auth/check` for the front door."""
 
 from __future__ import annotations
 
 import math
+from urllib.parse import urlsplit
 
 import flask
+import flask_login
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from tomobeam_common import logs
-from tomobeam_webapp.auth import gate, limits, links, users
+from tomobeam_webapp.auth import gate, limits, links, sessions, users
 from tomobeam_webapp.context import Context
 
 _log = logs.get(__name__)
 WRONG = "Name or password is wrong."
 LINK_OVER = "This link has been used already or is too old. Sign in with your password."
 STALE = "The form was open for too long. Try again."
+USER_HEADER = "Remote-User"
+_NOT_AFTER_LOGIN = ("login", "logout", "auth")
 
 
 def blueprint(context: Context) -> Blueprint:
@@ -61,10 +65,23 @@ def blueprint(context: Context) -> Blueprint:
         gate.sign_out(context)
         return flask.redirect(flask.url_for("auth.login"))
 
+    @routes.get("/auth/check")
+    def asked() -> ResponseReturnValue:
+        """May this browser's request go on to another site behind the same front door?"""
+        user = flask_login.current_user
+        if not user.is_authenticated:
+            return {"error": gate.SIGNED_OUT}, 401
+        # What a site asks for by itself does not keep a session alive.
+        if gate.is_page():
+            sessions.touch(context.engine, user.token)
+        return "", 204, {USER_HEADER: user.id}
+
     return routes
 
 
-OPEN_ENDPOINTS = frozenset({"auth.login", "auth.check", "auth.show_link", "auth.use_link"})
+OPEN_ENDPOINTS = frozenset(
+    {"auth.login", "auth.check", "auth.show_link", "auth.use_link", "auth.asked"}
+)
 
 
 def _client_address() -> str:
@@ -91,5 +108,8 @@ def _welcome(context: Context, name: str) -> ResponseReturnValue:
 
 def _next() -> str:
     target = request.values.get("next", "/")
-    inside = target.startswith("/") and not target.startswith(("//", "/\\", "/log"))
-    return target if inside else "/"
+    # Browsers take `\` for `/`, `//…` for another site, and leave control characters out.
+    foreign = not target.startswith("/") or target.startswith("//") or "\\" in target
+    if foreign or not target.isprintable():
+        return "/"
+    return "/" if urlsplit(target).path.split("/")[1] in _NOT_AFTER_LOGIN else target
