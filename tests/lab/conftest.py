@@ -9,6 +9,8 @@ import pytest
 
 from tomobeam_deploy import lab
 from tomobeam_deploy.lab.machine import missing_packages
+from tomobeam_deploy.lab.model import INVENTORY
+from tomobeam_deploy.lab.state import running_inventory
 
 UP_LIMIT_S = 900
 
@@ -37,8 +39,8 @@ def lab_command() -> Command:
 
 @pytest.fixture(scope="module")
 def hosts(lab_command: Command) -> dict[str, lab.Access]:
-    """The running lab; one that is not well is started afresh."""
-    if lab_command("status").returncode:
+    """The lab of `make lab`; one that is not well, or of another site, is started afresh."""
+    if running_inventory() != INVENTORY or lab_command("status").returncode:
         done = lab_command("up")
         assert done.returncode == 0, done.stderr
     return lab.hosts()

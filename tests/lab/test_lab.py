@@ -9,12 +9,14 @@ import pytest
 
 from tests.lab.conftest import UP_LIMIT_S
 from tomobeam_deploy import lab
+from tomobeam_deploy.lab.model import INVENTORY
 from tomobeam_deploy.lab.podman import podman
 
 pytestmark = pytest.mark.timeout(UP_LIMIT_S)
 
-NAMES = [host.name for host in lab.LAB.hosts]
-STORES = {host.name: host.file_store for host in lab.LAB.hosts}
+LAB = lab.Lab.of(INVENTORY)
+NAMES = [host.name for host in LAB.hosts]
+STORES = {host.name: host.file_store for host in LAB.hosts}
 
 
 def output(name: str, command: str, *, root: bool = False) -> str:
@@ -63,7 +65,7 @@ def test_there_is_no_way_out(hosts, name):
 
 
 def test_controller_answers_no_questions_about_names(hosts):
-    ask = f"exec 3<>/dev/tcp/{lab.LAB.gateway}/53"
+    ask = f"exec 3<>/dev/tcp/{LAB.gateway}/53"
     assert "refused" in lab.run("web", f"bash -c '{ask}'").stderr.decode()
 
 
@@ -93,7 +95,7 @@ def test_clock_cannot_be_set(hosts):
     # Neither in a service, nor around systemd, as a person with podman would come in.
     unit = lab.run("web", f"systemd-run --wait --pipe --quiet {SET_CLOCK}", root=True)
     assert unit.returncode
-    container = lab.LAB.container(lab.LAB.host("web"))
+    container = LAB.host("web").container
     done = podman("exec", container, "sh", "-c", SET_CLOCK, check=False)
     assert b"not permitted" in done.stderr
     assert abs(time.time() - time.monotonic() - before) < 1

@@ -87,7 +87,7 @@ def test_down_leaves_nothing_and_nothing_leaves_the_machine(hosts, lab_command):
     assert lab_command("down").returncode == 0
     assert remnants() == []
     addresses = subprocess.run(["ip", "-br", "addr"], capture_output=True, text=True, check=True)
-    assert str(lab.LAB.gateway) not in addresses.stdout
+    assert str(lab.running().gateway) not in addresses.stdout
     with pytest.raises(lab.LabError, match="Cannot assign requested address"):
         lab.run("web", "true")
     again = lab_command("down")

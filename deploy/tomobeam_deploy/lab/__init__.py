@@ -3,15 +3,15 @@
 from tomobeam_deploy import lab
 
 for access in lab.hosts().values():
-    print(access.name, access.address, access.group, access.key, access.known_hosts)
+    print(access.name, access.address, access.groups, access.key, access.known_hosts)
 lab.run("storage", "systemctl is-active ssh", root=True).stdout
 """
 
 from tomobeam_deploy.lab.access import Access, hosts, reboot, run, ssh_command, start, stop
-from tomobeam_deploy.lab.model import LAB, CannotRunHere, Lab, LabError, LabHost
+from tomobeam_deploy.lab.model import CannotRunHere, Lab, LabError, LabHost
+from tomobeam_deploy.lab.state import running
 
 __all__ = [
-    "LAB",
     "Access",
     "CannotRunHere",
     "Lab",
@@ -20,6 +20,7 @@ __all__ = [
     "hosts",
     "reboot",
     "run",
+    "running",
     "ssh_command",
     "start",
     "stop",

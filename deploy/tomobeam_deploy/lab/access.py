@@ -6,12 +6,13 @@ import shlex
 import subprocess
 import time
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tomobeam_deploy.lab.hosts import ASK_AGAIN_S, START_LIMIT_S, wait_for
-from tomobeam_deploy.lab.model import LAB, LabError
+from tomobeam_deploy.lab.model import LabError
 from tomobeam_deploy.lab.podman import last_line, podman
-from tomobeam_deploy.lab.state import KEY, KNOWN_HOSTS, SSH_CONFIG, SUDO_PASSWORD
+from tomobeam_deploy.lab.state import KEY, KNOWN_HOSTS, SSH_CONFIG, SUDO_PASSWORD, running
+from tomobeam_deploy.site import Group
 
 RUN_LIMIT_S = 300.0
 
@@ -22,32 +23,33 @@ class Access:
 
     name: str
     address: str
-    group: str
+    groups: frozenset[Group]
     user: str
     key: Path
     known_hosts: Path
     ssh_config: Path
     sudo_password: Path
     """A file; the lab's sudo asks only after /etc/sudoers.d/50-lab was removed on the host."""
-    file_store: PurePosixPath | None
+    file_store: Path | None
     port: int = 22
 
 
 def hosts() -> dict[str, Access]:
     """Every host of the lab by name, whether it runs or not."""
+    lab = running()
     return {
         host.name: Access(
             name=host.name,
             address=str(host.address),
-            group=host.group,
-            user=LAB.user,
+            groups=host.groups,
+            user=lab.user,
             key=KEY,
             known_hosts=KNOWN_HOSTS,
             ssh_config=SSH_CONFIG,
             sudo_password=SUDO_PASSWORD,
             file_store=host.file_store,
         )
-        for host in LAB.hosts
+        for host in lab.hosts
     }
 
 
@@ -57,7 +59,7 @@ def ssh_command(name: str, *command: str) -> list[str]:
     Raises:
         LabError: no such host, or no lab was ever started from this checkout.
     """
-    host = LAB.host(name)
+    host = running().host(name)
     if not SSH_CONFIG.exists():
         raise LabError(f"{SSH_CONFIG} is missing: start the lab first, by: make lab")
     return ["ssh", "-F", str(SSH_CONFIG), host.name, *(["--", *command] if command else [])]
@@ -94,13 +96,13 @@ def run(
 
 def stop(name: str) -> None:
     """Take a host away at once, as by its power switch."""
-    podman("kill", LAB.container(LAB.host(name)))
+    podman("kill", running().host(name).container)
 
 
 def start(name: str) -> None:
     """Bring a host back, with its address and disks, and wait until one can log in."""
-    host = LAB.host(name)
-    podman("start", LAB.container(host))
+    host = running().host(name)
+    podman("start", host.container)
     wait_for(host)
 
 
@@ -110,11 +112,11 @@ def reboot(name: str, limit_s: float = START_LIMIT_S) -> None:
     Raises:
         LabError: it does not go down, or does not come up, within `limit_s`.
     """
-    host = LAB.host(name)
-    before = _first_process(LAB.container(host))
-    podman("exec", LAB.container(host), "systemctl", "--no-block", "reboot")
+    host = running().host(name)
+    before = _first_process(host.container)
+    podman("exec", host.container, "systemctl", "--no-block", "reboot")
     deadline = time.monotonic() + limit_s
-    while _first_process(LAB.container(host)) in (before, "0"):
+    while _first_process(host.container) in (before, "0"):
         if time.monotonic() > deadline:
             raise LabError(f"{name} does not reboot within {limit_s:.0f} s")
         time.sleep(ASK_AGAIN_S)

@@ -7,15 +7,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tomobeam_deploy.lab.model import LAB, Lab, LabError, LabHost
+from tomobeam_deploy.lab.model import NETWORK, VOLUME, Lab, LabError, LabHost
 from tomobeam_deploy.lab.overlay import overlay
 from tomobeam_deploy.lab.podman import LABEL, containers, last_line, podman
-from tomobeam_deploy.lab.state import (
-    SECCOMP,
-    SSH_CONFIG,
-    STATE,
-    SUDO_PASSWORD,
-)
+from tomobeam_deploy.lab.state import SECCOMP, SSH_CONFIG, STATE, SUDO_PASSWORD
+from tomobeam_deploy.site import Group
 
 START_LIMIT_S = 180.0
 SSH_LIMIT_S = 60.0
@@ -39,7 +35,7 @@ class HostState:
         return self.ssh and self.state in ("running", "degraded")
 
 
-def create_hosts(image: str, lab: Lab = LAB) -> list[HostState]:
+def create_hosts(image: str, lab: Lab) -> list[HostState]:
     """Create network, volume and hosts, and wait for each.
 
     Raises:
@@ -48,21 +44,23 @@ def create_hosts(image: str, lab: Lab = LAB) -> list[HostState]:
     podman(
         # Without a resolver: podman's own would pass questions on to the outside.
         *("network", "create", "--internal", "--disable-dns"),
-        *(f"--subnet={lab.subnet}", f"--gateway={lab.gateway}", lab.network),
+        *(f"--subnet={lab.subnet}", f"--gateway={lab.gateway}", NETWORK),
     )
-    podman("volume", "create", lab.volume)
+    podman("volume", "create", VOLUME)
     # systemd on several hosts at once saturates a small machine; more than a few gain nothing.
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda host: _create(host, image, lab), lab.hosts))
+        states = list(pool.map(lambda host: _create(host, image, lab), lab.hosts))
+    _make_folders(lab)
+    return states
 
 
 def _create(host: LabHost, image: str, lab: Lab) -> HostState:
-    name, began = lab.container(host), time.monotonic()
-    volume = [f"--volume={lab.volume}:{host.file_store}"] if host.file_store else []
+    name, began = host.container, time.monotonic()
+    volume = [f"--volume={VOLUME}:{host.file_store}"] if host.file_store else []
     podman(
         *("create", f"--name={name}", f"--hostname={host.name}", f"--label={LABEL}={STATE}"),
         *("--privileged", "--systemd=always", f"--security-opt=seccomp={SECCOMP}"),
-        *(f"--network={lab.network}:ip={host.address}", "--no-hosts", "--dns=none"),
+        *(f"--network={NETWORK}:ip={host.address}", "--no-hosts", "--dns=none"),
         # What makes `systemctl reboot` in a host a reboot.
         "--restart=always",
         *volume,
@@ -70,27 +68,35 @@ def _create(host: LabHost, image: str, lab: Lab) -> HostState:
     )
     podman("cp", "--archive=false", "-", f"{name}:/", stdin=overlay(host, lab))
     podman("start", name)
-    wait_for(host, lab)
+    wait_for(host)
     password = SUDO_PASSWORD.read_text(encoding="utf-8").strip()
     podman("exec", "--interactive", name, "chpasswd", stdin=f"{lab.user}:{password}\n".encode())
     seconds = time.monotonic() - began
-    state = host_state(host, lab)
+    state = host_state(host)
     return HostState(host, state.state, state.ssh, seconds)
 
 
-def wait_for(host: LabHost, lab: Lab = LAB, limit_s: float = START_LIMIT_S) -> None:
+def _make_folders(lab: Lab) -> None:
+    """Have the keeper of a store that exists make the folders on it."""
+    keeper = next(host for host in lab.hosts if Group.STORAGE in host.groups)
+    for folder in lab.folders:
+        owner = (f"--owner={folder.owner}", f"--group={folder.group}", f"--mode={folder.mode:o}")
+        podman("exec", keeper.container, "install", "--directory", *owner, str(folder.path))
+
+
+def wait_for(host: LabHost, limit_s: float = START_LIMIT_S) -> None:
     """Wait until systemd has started everything and sshd lets the operator in.
 
     Raises:
         LabError: it does not within `limit_s`; with what was last seen.
     """
     deadline = time.monotonic() + limit_s
-    asked = _systemd(host, lab, deadline)
+    asked = _systemd(host, deadline)
     while asked not in ("running", "degraded"):
         if time.monotonic() > deadline:
             raise LabError(f"{host.name}: systemd is {asked or 'silent'} after {limit_s:.0f} s")
         time.sleep(ASK_AGAIN_S)
-        asked = _systemd(host, lab, deadline)
+        asked = _systemd(host, deadline)
     deadline = time.monotonic() + SSH_LIMIT_S
     while fault := _ssh_fault(host):
         if time.monotonic() > deadline:
@@ -98,10 +104,10 @@ def wait_for(host: LabHost, lab: Lab = LAB, limit_s: float = START_LIMIT_S) -> N
         time.sleep(ASK_AGAIN_S)
 
 
-def _systemd(host: LabHost, lab: Lab, deadline: float) -> str:
+def _systemd(host: LabHost, deadline: float) -> str:
     left = max(1.0, deadline - time.monotonic())
     asked = podman(
-        *("exec", lab.container(host), "systemctl", "is-system-running", "--wait"),
+        *("exec", host.container, "systemctl", "is-system-running", "--wait"),
         check=False,
         limit_s=left,
     )
@@ -115,9 +121,9 @@ def _ssh_fault(host: LabHost) -> str:
     return last_line(done.stderr) or "refused" if done.returncode else ""
 
 
-def host_state(host: LabHost, lab: Lab = LAB) -> HostState:
+def host_state(host: LabHost) -> HostState:
     """How a host is at this moment."""
-    container = containers(lab).get(lab.container(host))
+    container = containers().get(host.container)
     if container is None:
         return HostState(host, "absent", False)
     if container.state != "running":

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tomobeam_deploy.debian import SUITE, sources_file
-from tomobeam_deploy.lab.model import LAB, Lab, LabError
+from tomobeam_deploy.lab.model import USER_ID, Lab, LabError
 from tomobeam_deploy.lab.podman import podman
 from tomobeam_deploy.lab.state import IMAGES, STATE
 
@@ -56,9 +56,9 @@ class Recipe:
         return f"{REPOSITORY}:{self.digest}"
 
 
-def recipe(lab: Lab = LAB) -> Recipe:
+def recipe(lab: Lab) -> Recipe:
     """How this repository makes the image, from this machine's own Debian mirror."""
-    user = f"useradd --create-home --shell /bin/bash --uid {lab.user_id} --user-group {lab.user}"
+    user = f"useradd --create-home --shell /bin/bash --uid {USER_ID} --user-group {lab.user}"
     return Recipe(
         suite=SUITE,
         sources=sources_file().read_text(encoding="utf-8"),
@@ -73,7 +73,7 @@ def recipe(lab: Lab = LAB) -> Recipe:
     )
 
 
-def ensure_image(lab: Lab = LAB) -> str:
+def ensure_image(lab: Lab) -> str:
     """Make and import the image, unless an earlier run did.
 
     Returns:

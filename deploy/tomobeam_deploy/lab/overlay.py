@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tomobeam_deploy.lab.archive import Archive
-from tomobeam_deploy.lab.model import Lab, LabHost
+from tomobeam_deploy.lab.model import USER_ID, Lab, LabHost
 from tomobeam_deploy.lab.state import host_key, public_key
 from tomobeam_deploy.templates import TEMPLATES, render_names
 
@@ -56,6 +56,6 @@ def overlay(host: LabHost, lab: Lab) -> bytes:
     archive.file("etc/ssh/ssh_host_ed25519_key", key.read_bytes(), 0o600)
     archive.file("etc/ssh/ssh_host_ed25519_key.pub", key.with_suffix(".pub").read_bytes())
     ssh = f"home/{lab.user}/.ssh"
-    archive.folder(ssh, 0o700, lab.user_id)
-    archive.file(f"{ssh}/authorized_keys", public_key().encode(), 0o600, lab.user_id)
+    archive.folder(ssh, 0o700, USER_ID)
+    archive.file(f"{ssh}/authorized_keys", public_key().encode(), 0o600, USER_ID)
     return archive.content()

@@ -7,7 +7,7 @@ import os
 import subprocess
 from dataclasses import dataclass
 
-from tomobeam_deploy.lab.model import LAB, Lab, LabError
+from tomobeam_deploy.lab.model import NETWORK, PREFIX, VOLUME, LabError
 from tomobeam_deploy.lab.state import CONTAINERS_CONF, STATE
 
 LABEL = "tomobeam-lab"
@@ -55,43 +55,42 @@ class Container:
     """The state folder of the checkout that started it."""
 
 
-def containers(lab: Lab = LAB) -> dict[str, Container]:
-    """The lab's containers by name, running or not."""
+def containers() -> dict[str, Container]:
+    """The lab's containers by name, running or not, whatever site it is of."""
     listed = json.loads(podman("ps", "--all", "--format", "json").stdout)
-    wanted = {lab.container(host) for host in lab.hosts}
     found = {}
     for entry in listed:
         labels = entry.get("Labels") or {}
         name = entry["Names"][0]
-        if name in wanted or LABEL in labels:
+        if LABEL in labels or name.startswith(f"{PREFIX}-"):
             found[name] = Container(name, entry["State"], labels.get(LABEL, ""))
     return found
 
 
-def remnants(lab: Lab = LAB) -> list[str]:
+def remnants() -> list[str]:
     """What of the lab exists: containers, network, volume."""
-    found = [f"container {name}" for name in containers(lab)]
-    if not podman("network", "exists", lab.network, check=False).returncode:
-        found.append(f"network {lab.network}")
-    if not podman("volume", "exists", lab.volume, check=False).returncode:
-        found.append(f"volume {lab.volume}")
+    found = [f"container {name}" for name in containers()]
+    if not podman("network", "exists", NETWORK, check=False).returncode:
+        found.append(f"network {NETWORK}")
+    if not podman("volume", "exists", VOLUME, check=False).returncode:
+        found.append(f"volume {VOLUME}")
     return found
 
 
-def clear(lab: Lab = LAB) -> None:
+def clear() -> None:
     """Remove containers, network and volume, whatever state an earlier run left them in.
 
     Raises:
         LabError: something is still there; names it.
     """
-    names = {*containers(lab), *(lab.container(host) for host in lab.hosts)}
-    podman("rm", "--force", "--ignore", "--time", "0", *sorted(names), check=False)
-    podman("network", "rm", "--force", "--time", "0", lab.network, check=False)
-    podman("volume", "rm", "--force", lab.volume, check=False)
-    if left := remnants(lab):
+    if names := sorted(containers()):
+        podman("rm", "--force", "--ignore", "--time", "0", *names, check=False)
+    podman("network", "rm", "--force", "--time", "0", NETWORK, check=False)
+    podman("volume", "rm", "--force", VOLUME, check=False)
+    if left := remnants():
         raise LabError(f"cannot clear an earlier lab: {', '.join(left)}")
 
 
-def other_folders(lab: Lab = LAB) -> set[str]:
+def other_folders() -> set[str]:
     """State folders of other checkouts whose lab is on this machine."""
-    return {c.folder for c in containers(lab).values() if c.folder and c.folder != str(STATE)}
+    return {c.folder for c in containers().values() if c.folder and c.folder != str(STATE)}

@@ -1,4 +1,7 @@
-"""What the lab keeps between runs: keys, settings and the base image, under `build/lab`."""
+"""What the lab keeps between runs: keys, settings and the base image, under `build/lab`.
+
+Whose hosts the lab on this machine are is kept there too, for every command after `up`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tomobeam_deploy.lab.model import LAB, Lab, LabError
+from tomobeam_deploy.lab.model import INVENTORY, Lab, LabError
 from tomobeam_deploy.templates import ROOT, render_names
 
 STATE = ROOT / "build" / "lab"
@@ -24,8 +27,10 @@ CONTAINERS_CONF = STATE / "containers.conf"
 SECCOMP = STATE / "seccomp.json"
 IMAGES = STATE / "images"
 HOST_KEYS = STATE / "host_keys"
+AGE_KEY = STATE / "agekey"
+SECRETS = STATE / "secrets"
+RUNNING = STATE / "inventory"
 
-# The names on this machine are fixed, so there is one lab on it whatever checkout asks for it.
 LOCK = Path("/run/lock/tomobeam-lab.lock")
 
 # A privileged container may otherwise set the clock of the machine that it runs on.
@@ -45,11 +50,33 @@ def host_key(name: str) -> Path:
     return HOST_KEYS / f"{name}_ed25519"
 
 
-def write_state(lab: Lab = LAB) -> None:
+def running_inventory() -> Path:
+    """Whose hosts the lab on this machine are: of the last `up`, or else those of `make lab`."""
+    return Path(RUNNING.read_text(encoding="utf-8")) if RUNNING.exists() else INVENTORY
+
+
+def running() -> Lab:
+    """The lab that was started last, whether it is up or not.
+
+    Raises:
+        SiteError: its inventory is wrong by now.
+        LabError: it can be no lab.
+    """
+    return Lab.of(running_inventory())
+
+
+def write_podman_settings() -> None:
+    """Write what podman is run with."""
+    _folder(STATE)
+    _write(CONTAINERS_CONF, render_names("lab/containers.conf.j2", {}))
+    forbidden = {"names": list(CLOCK_CALLS), "action": "SCMP_ACT_ERRNO", "errnoRet": 1}
+    _write(SECCOMP, json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [forbidden]}))
+
+
+def write_state(lab: Lab) -> None:
     """Generate what is missing (keys and the password are kept), and write the settings anew."""
-    for folder in (STATE, HOST_KEYS):
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
+    _folder(STATE)
+    _folder(HOST_KEYS)
     _key_pair(KEY, f"{lab.user}@tomobeam-lab")
     for host in lab.hosts:
         _key_pair(host_key(host.name), f"root@{host.name}")
@@ -59,14 +86,17 @@ def write_state(lab: Lab = LAB) -> None:
     _write(KNOWN_HOSTS, "".join(known))
     names = {"lab": lab, "key": KEY, "known_hosts": KNOWN_HOSTS}
     _write(SSH_CONFIG, render_names("lab/ssh_config.j2", names))
-    _write(CONTAINERS_CONF, render_names("lab/containers.conf.j2", names))
-    forbidden = {"names": list(CLOCK_CALLS), "action": "SCMP_ACT_ERRNO", "errnoRet": 1}
-    _write(SECCOMP, json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [forbidden]}))
+    _write(RUNNING, str(lab.inventory))
 
 
 def public_key() -> str:
     """The line by which a host lets the operator in."""
     return KEY.with_suffix(".pub").read_text(encoding="utf-8")
+
+
+def _folder(path: Path) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o700)
 
 
 def _public(key: Path) -> str:
