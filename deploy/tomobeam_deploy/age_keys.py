@@ -21,7 +21,9 @@ from tomobeam_deploy.secrets import SecretsError
 from tomobeam_deploy.templates import ROOT
 
 KEY_VARIABLE = "TOMOBEAM_AGE_KEY_FILE"
-SECRETS = ROOT / "inventories" / "secrets"
+SECRETS_VARIABLE = "TOMOBEAM_SECRETS"
+# A rehearsal of a site in a lab keeps its secrets elsewhere than the site does.
+SECRETS = Path(os.environ.get(SECRETS_VARIABLE) or ROOT / "inventories" / "secrets")
 # What git ignores: a lab's key is no more precious than the lab.
 UNTRACKED = ROOT / "build"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 
 from tomobeam_common.settings import fail
 from tomobeam_deploy import age_keys, pki, site_secrets, tls, vault
-from tomobeam_deploy.age_keys import SECRETS
+from tomobeam_deploy.age_keys import SECRETS, SECRETS_VARIABLE
 from tomobeam_deploy.secrets import Hidden, SecretsError
 from tomobeam_deploy.site import Site, SiteError
 from tomobeam_deploy.tls import SiteLike
@@ -141,7 +142,7 @@ def remove(inventory: Inventory, key: PublicKey) -> None:
 
 
 def _folder(inventory: Path) -> Path:
-    return inventory.parent / SECRETS.name
+    return SECRETS if os.environ.get(SECRETS_VARIABLE) else inventory.parent / "secrets"
 
 
 def _load(inventory: Path) -> tuple[SiteLike, set[str]]:
