@@ -1,78 +1,87 @@
-"""pyinfra's side: one fact for a whole host, and one operation that puts right what differs."""
+"""pyinfra's side: one look at a whole host, and one operation that puts right what differs."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Generator, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, Literal, cast
 from weakref import WeakKeyDictionary
 
+from paramiko import SSHException
 from pyinfra import logger
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
 from pyinfra.api.command import FunctionCommand, PyinfraCommand, QuoteString, StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
-from pyinfra.context import ctx_host, state
+from pyinfra.api.state import State
+from pyinfra.context import ctx_host, ctx_state
 
-from tomobeam_deploy.hosts.resources import Bundle, Resource
+from tomobeam_deploy.hosts.connection import notice_when_gone
+from tomobeam_deploy.hosts.resources import Answers, Bundle, Resource
 from tomobeam_deploy.hosts.upload import upload
+from tomobeam_deploy.on_host import BOOTSTRAP, COMMAND, orders
 
-PROGRAM = Path(__file__).with_name("on_host.py").read_text(encoding="utf-8")
-# The program and its orders come on standard input: an argument list can be read by everyone.
-BOOTSTRAP = (
-    "import json, sys; orders = json.load(sys.stdin); names = {'__name__': 'on_host'}; "
-    "exec(compile(orders.pop('program'), 'on_host', 'exec'), names); names['main'](orders)"
-)
-# A file to which differences are added, one JSON object a line: for `drift`.
+# A file to which a plan adds what each host lacks, one JSON object a line: for `drift`.
 REPORT = "TOMOBEAM_DIFFERENCES"
+# TLS and tokens suffer no more.
+CLOCK_TOLERANCE_S = 300
+LOOK_LIMIT_S = 300
 
 Differences = dict[str, list[str]]
 
 
 class HostFault(RuntimeError):
-    """A host cannot be looked at."""
+    """A host cannot be looked at; the message says why."""
 
 
-class View:
-    """What a host was seen to lack; good until something is changed there."""
-
-    _views: ClassVar[WeakKeyDictionary[Host, View]] = WeakKeyDictionary()
-
-    def __init__(self) -> None:
-        self.found: Differences | None = None
-
-    @classmethod
-    def of(cls, host: Host) -> View:
-        """The view of a host in this run."""
-        return cls._views.setdefault(host, cls())
+# What each host was seen to lack; none once something was changed there.
+_seen: WeakKeyDictionary[Host, Differences] = WeakKeyDictionary()
 
 
 @operation()
 def put_right(
     resources: Sequence[Resource], everything: Sequence[Resource]
-) -> Iterator[PyinfraCommand]:
+) -> Generator[PyinfraCommand, None, None]:
     """Compare `resources` with the host and put right what differs.
 
     `everything` is all that will be asked of the host in this run: it is compared in one go, and
     again only after something was changed.
     """
-    host = cast(Host, ctx_host.get())
-    view = View.of(host)
-    if view.found is None:
-        view.found = _compare(host, everything)
-    differing = [r for r in resources if r.title in view.found]
-    if not differing:
+    host, state = cast(Host, ctx_host.get()), cast(State, ctx_state.get())
+    if host in state.failed_hosts:
         return
-    _report(host, {r.title: view.found[r.title] for r in differing})
-    uploads = {}
+    try:
+        seen = _see(host, everything)
+    except HostFault as fault:
+        # One host that fails does not keep the others from being planned or put right.
+        if state.is_executing:
+            yield FunctionCommand(_fail, [str(fault)], {})
+        else:
+            logger.error(f"{host.print_prefix}{fault}")
+            state.fail_hosts({host})
+        return
+    differing = [r for r in resources if r.title in seen]
+    for resource in differing:
+        logger.info(f"{host.print_prefix}{resource.title}: {'; '.join(seen[resource.title])}")
+    if differing:
+        yield from _put_right(host, differing, resources)
+
+
+def _put_right(
+    host: Host, differing: list[Resource], resources: Sequence[Resource]
+) -> Generator[PyinfraCommand, None, None]:
+    uploads: dict[str, str] = {}
     for bundle in (r for r in differing if isinstance(r, Bundle)):
         yield FunctionCommand(upload, [bundle.archive, uploads, bundle.title], {})
-    # Whatever comes of it, the host is not as it was seen.
-    view.found = None
-    orders = [_order(r, uploads) for r in differing]
-    yield StringCommand("python3", "-c", QuoteString(BOOTSTRAP), _stdin=[_input("apply", orders)])
+    # What is started anew has to answer anew.
+    waiting = [r for r in resources if isinstance(r, Answers) and r not in differing]
+    wanted = [_order(resource, uploads) for resource in [*differing, *waiting]]
+    yield _command("apply", wanted)
+    _seen.pop(host, None)
 
 
 def _order(resource: Resource, uploads: dict[str, str]) -> dict[str, Any]:
@@ -80,32 +89,77 @@ def _order(resource: Resource, uploads: dict[str, str]) -> dict[str, Any]:
     return resource.wanted() | resource.payload() | more
 
 
-def _input(do: str, resources: list[dict[str, Any]]) -> str:
-    return json.dumps({"program": PROGRAM, "do": do, "resources": resources})
+def _fail(state: State, host: Host, sentence: str) -> bool:  # noqa: ARG001 - pyinfra's names
+    logger.error(f"{host.print_prefix}{sentence}")
+    return False
 
 
-def _compare(host: Host, resources: Sequence[Resource]) -> Differences:
-    given = host.current_op_global_arguments or {}
+def _see(host: Host, everything: Sequence[Resource]) -> Differences:
+    """What the host lacks, title → sentences; looked at where it is not known.
+
+    Raises:
+        HostFault: it does not answer, cannot say, or has a wrong clock.
+    """
+    if host not in _seen:
+        state = cast(State, ctx_state.get())
+        try:
+            _seen[host] = _look(host, state, [resource.wanted() for resource in everything])
+        except HostFault as fault:
+            _report(host, state, {"fault": str(fault)})
+            raise
+        _report(host, state, {"differs": _seen[host]})
+    return _seen[host]
+
+
+def _look(host: Host, state: State, wanted: list[dict[str, Any]]) -> Differences:
+    given: dict[str, Any] = dict(host.current_op_global_arguments or {})
     arguments = {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
-    arguments["_stdin"] = [_input("compare", [r.wanted() | _secret(r) for r in resources])]
-    ok, output = host.run_shell_command(
-        StringCommand("python3", "-c", QuoteString(BOOTSTRAP)), **arguments
-    )
+    command = _command("compare", wanted)
+    arguments |= {"_timeout": LOOK_LIMIT_S, **command.connector_arguments}
+    notice_when_gone(host)
+    began = time.time()
+    try:
+        ok, output = host.run_shell_command(
+            command,
+            print_input=state.print_fact_input,
+            print_output=state.print_fact_output,
+            **arguments,
+        )
+    except EOFError:
+        raise HostFault("sudo wants a password; give it: --same-sudo-password") from None
+    except TimeoutError:
+        raise HostFault(f"did not answer in {LOOK_LIMIT_S} s") from None
+    except (OSError, SSHException) as error:
+        raise HostFault(f"the connection broke: {error}") from error
     if not ok:
-        raise HostFault(f"{host.name}: {output.stderr.strip() or 'no answer'}")
-    return json.loads(output.stdout_lines[-1])
+        raise HostFault(output.stderr.strip() or "the connection broke")
+    try:
+        answer = json.loads(output.stdout_lines[-1])
+        differences, now = answer["differences"], answer["now"]
+    except (IndexError, KeyError, TypeError, ValueError):
+        raise HostFault(f"answered what is no comparison: {output.output[:300]!r}") from None
+    _check_clock(now, began, time.time())
+    return differences
 
 
-def _secret(resource: Resource) -> dict[str, Any]:
-    stdin = getattr(resource, "stdin", None)
-    return {} if stdin is None else {"stdin": stdin}
+def _check_clock(now: float, began: float, ended: float) -> None:
+    """Refuse a host whose time lies too far outside the span in which it was asked."""
+    off = now - min(max(now, began), ended)
+    if abs(off) > CLOCK_TOLERANCE_S:
+        far = f"{timedelta(seconds=round(abs(off)))} {'ahead of' if off > 0 else 'behind'}"
+        raise HostFault(
+            f"its clock is {far} this machine's, and TLS would fail; set the wrong one, there by: "
+            "ssh HOST sudo date --set=@$(date +%s)"
+        )
 
 
-def _report(host: Host, differences: Differences) -> None:
-    for title, said in differences.items():
-        logger.info(f"{host.print_prefix}{title}: {'; '.join(said)}")
+def _command(do: Literal["compare", "apply"], wanted: list[dict[str, Any]]) -> StringCommand:
+    program, *flags, _ = COMMAND
+    return StringCommand(program, *flags, QuoteString(BOOTSTRAP), _stdin=[orders(do, wanted)])
+
+
+def _report(host: Host, state: State, said: dict[str, Any]) -> None:
     path = os.environ.get(REPORT)
     if path and not state.is_executing:
         with Path(path).open("a", encoding="utf-8") as file:
-            for title, said in differences.items():
-                file.write(json.dumps({"host": host.name, "what": title, "differs": said}) + "\n")
+            file.write(json.dumps({"host": host.name, **said}) + "\n")

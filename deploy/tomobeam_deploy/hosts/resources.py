@@ -1,4 +1,4 @@
-"""The things that a host has or has not; each is plain data that `on_host.py` understands.
+"""The things that a host has or has not, as plain data for `tomobeam_deploy.on_host`.
 
 `wanted()` is what the host needs to know for comparing, `payload()` what it needs besides to put
 it right. A secret's content is only ever in the payload, which travels on standard input.
@@ -26,7 +26,7 @@ class Resource:
         raise NotImplementedError
 
     def wanted(self) -> dict[str, Any]:
-        """What `on_host.py` compares with."""
+        """What the host compares with."""
         return {"kind": self.kind, "title": self.title, **asdict(self)}
 
     def payload(self) -> dict[str, Any]:

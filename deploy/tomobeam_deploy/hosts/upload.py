@@ -10,12 +10,16 @@ from pyinfra import logger
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from tomobeam_deploy.hosts.archives import ArchiveError
 from tomobeam_deploy.site.connection import openssh_options
 
 # In the operator's home: others must not be able to put another archive in its place.
+FOLDER = ".tomobeam"
+# The first of a step clears away what a run left that was killed; a full disk is given back.
+CLEAR = f"rm -rf {FOLDER}; "
 RECEIVE = (
-    "umask 077; mkdir -p .tomobeam && cd .tomobeam && cat > {name}.part && "
-    "mv {name}.part {name} && pwd"
+    f"umask 077; mkdir -p {FOLDER} && cd {FOLDER} && "
+    "{{ cat > {name} && pwd || {{ rm -f {name}; exit 1; }}; }}"
 )
 
 
@@ -31,12 +35,22 @@ def upload(
     Returns:
         Whether it arrived.
     """
-    archive = make()
-    command = [*ssh_command(host), RECEIVE.format(name=archive.name)]
+    try:
+        archive = make()
+    except ArchiveError as error:
+        logger.error(f"{host.print_prefix}{title}: {error}")
+        return False
+    receive = ("" if uploads else CLEAR) + RECEIVE.format(name=archive.name)
     with archive.open("rb") as content:
-        done = subprocess.run(command, stdin=content, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*ssh_command(host), receive],
+            stdin=content,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode:
-        logger.error(f"{host.print_prefix}{title}: {done.stderr.strip()}")
+        logger.error(f"{host.print_prefix}{title}: does not arrive: {done.stderr.strip()}")
         return False
     uploads[title] = f"{done.stdout.strip().splitlines()[-1]}/{archive.name}"
     return True

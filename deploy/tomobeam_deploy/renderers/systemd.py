@@ -11,7 +11,7 @@ from tomobeam_deploy.service import Process
 
 UNIT_PREFIX = "tomobeam-"
 UNITS = "/etc/systemd/system"
-# Where a unit records what it was started with (hosts/on_host.py compares).
+# Where a unit records what it was started with (on_host/units.py compares).
 STARTED = "/run/tomobeam-started"
 
 

@@ -9,6 +9,10 @@ from typing import Any
 
 from tomobeam_deploy.site.faults import SiteError
 
+# A host that does not answer when asked so often is gone.
+ASK_EVERY_S = 5
+ASK_TIMES = 6
+
 
 def settings_file(inventory: Path) -> Path:
     """Where the connection settings of an inventory stand."""
@@ -47,9 +51,12 @@ def openssh_options(get: Callable[[str], Any]) -> list[str]:
     """What OpenSSH has to be told; `get` gives a setting by its name, or None."""
     options = {
         "BatchMode": "yes",
+        "ConnectTimeout": ASK_EVERY_S * ASK_TIMES,
         "IdentitiesOnly": "yes" if get("ssh_key") else None,
         "IdentityFile": get("ssh_key"),
         "Port": get("ssh_port"),
+        "ServerAliveCountMax": ASK_TIMES,
+        "ServerAliveInterval": ASK_EVERY_S,
         "StrictHostKeyChecking": "yes",
         "User": get("ssh_user"),
         "UserKnownHostsFile": get("ssh_known_hosts_file"),
