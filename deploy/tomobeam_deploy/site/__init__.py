@@ -2,12 +2,13 @@
 
 from tomobeam_deploy.site.faults import SiteError, Strict, from_environment
 from tomobeam_deploy.site.hosts import Accounts, FileStore, Group, Host, Network, Opening, StoreMode
-from tomobeam_deploy.site.model import Broker, DataRoots, Heartbeat, Ports, Site
+from tomobeam_deploy.site.model import Broker, DatabaseServer, DataRoots, Heartbeat, Ports, Site
 
 __all__ = [
     "Accounts",
     "Broker",
     "DataRoots",
+    "DatabaseServer",
     "FileStore",
     "Group",
     "Heartbeat",
