@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from graphlib import TopologicalSorter
 from types import ModuleType
@@ -10,9 +11,11 @@ from typing import Protocol, cast
 
 from pyinfra.context import host
 
+from tomobeam_deploy.hosts import archives
 from tomobeam_deploy.hosts.operations import put_right
-from tomobeam_deploy.hosts.resources import Resource
+from tomobeam_deploy.hosts.resources import Packages, Resource
 from tomobeam_deploy.hosts.target import Target
+from tomobeam_deploy.packages import Repository
 from tomobeam_deploy.site import Group
 from tomobeam_deploy.vault import Vault
 
@@ -35,6 +38,8 @@ class Role(Protocol):
     GROUPS: tuple[Group, ...]
     NEEDS: tuple[str, ...]
     """Roles that must be active, on whatever host, before this one is activated."""
+    PACKAGES: tuple[str, ...] | Callable[[Target], tuple[str, ...]]
+    """Debian packages that it wants; those of all roles are installed together, at first."""
 
 
 def name_of(role: ModuleType) -> str:
@@ -43,6 +48,7 @@ def name_of(role: ModuleType) -> str:
 
 
 Step = tuple[Stage, tuple[str, ...]]
+PACKAGES = (Stage.INSTALL, ("packages",))
 
 
 def plan(roles: Sequence[ModuleType], target: Target) -> dict[Step, list[Resource]]:
@@ -53,12 +59,12 @@ def plan(roles: Sequence[ModuleType], target: Target) -> dict[Step, list[Resourc
     Raises:
         ValueError: two roles speak of the same thing and differ.
     """
-    steps: dict[Step, list[Resource]] = {}
+    steps: dict[Step, list[Resource]] = {PACKAGES: _packages(roles, target)}
     asked: dict[str, tuple[Resource, str]] = {}
     for stage, together in _steps(roles):
         resources = steps.setdefault((stage, tuple(map(name_of, together))), [])
         for role in together:
-            if not target.is_in(*cast(Role, role).GROUPS):
+            if not _is_for(role, target):
                 continue
             who = f"{stage} {name_of(role)}"
             for resource in _ask(role, stage)(target):
@@ -68,6 +74,30 @@ def plan(roles: Sequence[ModuleType], target: Target) -> dict[Step, list[Resourc
                 elif known[0] != resource:
                     raise ValueError(f"{resource.title}: {known[1]} and {who} want it differently")
     return steps
+
+
+def _packages(roles: Sequence[ModuleType], target: Target) -> list[Resource]:
+    """What all roles want installed on a host, from a repository with what they want anywhere."""
+
+    def names(host: str) -> set[str]:
+        there = replace(target, name=host)
+        return {name for role in roles if _is_for(role, there) for name in _wants(role, there)}
+
+    def repository() -> Repository:
+        everywhere = set().union(*map(names, target.site.hosts))
+        return archives.repository(tuple(sorted(everywhere)), target.secret("package-signing-key"))
+
+    wanted = tuple(sorted(names(target.name)))
+    return [Packages(wanted, repository)] if wanted else []
+
+
+def _wants(role: ModuleType, target: Target) -> tuple[str, ...]:
+    wanted = cast(Role, role).PACKAGES if hasattr(role, "PACKAGES") else ()
+    return wanted(target) if callable(wanted) else wanted
+
+
+def _is_for(role: ModuleType, target: Target) -> bool:
+    return target.is_in(*cast(Role, role).GROUPS)
 
 
 def _steps(roles: Sequence[ModuleType]) -> Iterator[tuple[Stage, list[ModuleType]]]:
@@ -104,4 +134,5 @@ def deploy(*roles: ModuleType) -> None:
     for stage, names in host.loop(list(steps)):
         resources = steps[stage, names]
         if resources:
-            put_right(resources, everything, name=f"{stage} {', '.join(names)}")
+            name = f"{stage} {', '.join(names)}"
+            put_right(resources=resources, everything=everything, name=name)

@@ -21,7 +21,7 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
 from tomobeam_deploy.hosts.connection import notice_when_gone
-from tomobeam_deploy.hosts.resources import Answers, Bundle, Resource
+from tomobeam_deploy.hosts.resources import Answers, Bundle, Packages, Resource
 from tomobeam_deploy.hosts.upload import upload
 from tomobeam_deploy.on_host import BOOTSTRAP, COMMAND, orders
 
@@ -75,8 +75,9 @@ def _put_right(
     host: Host, differing: list[Resource], resources: Sequence[Resource]
 ) -> Generator[PyinfraCommand, None, None]:
     uploads: dict[str, str] = {}
-    for bundle in (r for r in differing if isinstance(r, Bundle)):
-        yield FunctionCommand(upload, [bundle.archive, uploads, bundle.title], {})
+    for resource in differing:
+        if isinstance(resource, Bundle | Packages):
+            yield FunctionCommand(upload, [resource.archive, uploads, resource.title], {})
     # What is started anew has to answer anew.
     waiting = [r for r in resources if isinstance(r, Answers) and r not in differing]
     wanted = [_order(resource, uploads) for resource in [*differing, *waiting]]

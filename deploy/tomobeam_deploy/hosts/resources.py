@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from tomobeam_deploy.packages import Repository, unpack_script
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -36,15 +38,31 @@ class Resource:
 
 @dataclass(frozen=True)
 class Packages(Resource):
-    """Debian packages that are installed; their services are not started by that."""
+    """Debian packages that are installed; their services are not started by that.
+
+    The repository is made when a host lacks one of them, and streamed there.
+    """
 
     kind = "packages"
     names: tuple[str, ...]
+    repository: Callable[[], Repository] = field(repr=False, compare=False)
 
     @property
     def title(self) -> str:
         """All names."""
         return f"packages {' '.join(self.names)}"
+
+    def archive(self) -> Path:
+        """The repository with them."""
+        return self.repository().archive
+
+    def wanted(self) -> dict[str, Any]:
+        """Only the names."""
+        return {"kind": self.kind, "title": self.title, "names": self.names}
+
+    def payload(self) -> dict[str, Any]:
+        """What to do with the repository, once it is on the host."""
+        return {"script": unpack_script(self.repository().digest)}
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,13 @@ from typing import Any, Literal
 MODULES = (
     "running",
     "resource",
+    "bundles",
     "packages",
     "accounts",
     "files",
     "units",
     "commands",
     "addresses",
-    "bundles",
     "main",
 )
 

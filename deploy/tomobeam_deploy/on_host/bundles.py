@@ -13,9 +13,9 @@ class Bundle(Resource):
 
     marker: str
     script: str
-    """shell that reads the archive from its standard input; only where it is to be put right"""
+    """shell that reads the archive from its standard input; only for putting right"""
     upload: str
-    """where the archive is; only where it is to be put right"""
+    """where the archive is; only for putting right"""
 
     def differences(self) -> list[str]:
         """That it was not."""
@@ -23,12 +23,17 @@ class Bundle(Resource):
 
     def put_right(self) -> None:
         """Unpack what was uploaded."""
-        upload = Path(self.upload)
-        with upload.open("rb") as archive:
-            # So the disk gets its space back once it was read, even if this program is killed.
-            upload.unlink()
-            done = run("sh", "-c", self.script, stdin=archive, check=False)
-        if done.returncode:
-            raise Fault(f"is not unpacked: {said(done)}")
+        unpack(self.upload, self.script)
         if self.differences():
             raise Fault(f"was unpacked, but {self.marker} is not there")
+
+
+def unpack(upload: str, script: str) -> None:
+    """Have a script read an upload, whose place on the disk is free once it was read."""
+    path = Path(upload)
+    with path.open("rb") as archive:
+        # At once, so that it does not stay if this program is killed.
+        path.unlink()
+        done = run("sh", "-c", script, stdin=archive, check=False)
+    if done.returncode:
+        raise Fault(f"is not unpacked: {said(done)}")

@@ -64,7 +64,7 @@ class File(Resource):
     group: str
     validate: list[str]
     content: str
-    """in base64; only where it is to be put right"""
+    """in base64; only for putting right"""
 
     def differences(self) -> list[str]:
         """Absent, no file, or another content, mode or owner."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tomobeam_deploy.on_host.bundles import unpack
 from tomobeam_deploy.on_host.resource import Resource
 from tomobeam_deploy.on_host.running import Fault, run
 
@@ -23,6 +24,10 @@ class Packages(Resource):
     """Packages that are installed; their services are not started by that."""
 
     names: list[str]
+    script: str
+    """shell that reads a repository from its standard input; only for putting right"""
+    upload: str
+    """where the repository is; only for putting right"""
 
     def differences(self) -> list[str]:
         """Which are not installed, and what an interrupted installation left."""
@@ -40,6 +45,7 @@ class Packages(Resource):
 
     def put_right(self) -> None:
         """Install them, after what another program is installing."""
+        unpack(self.upload, self.script)
         ours = not POLICY.exists() or _is_ours(POLICY)
         if ours:
             POLICY.write_text(OUR_POLICY, encoding="utf-8")
