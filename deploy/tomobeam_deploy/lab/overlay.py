@@ -11,7 +11,6 @@ from tomobeam_deploy.templates import TEMPLATES, render_names
 MASKED = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
-    "chrony.service",
     "console-getty.service",
     "dpkg-db-backup.timer",
     "e2scrub_all.timer",
