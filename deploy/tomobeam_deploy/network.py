@@ -115,9 +115,10 @@ def _from_outside(site: Site) -> Iterator[Flow]:
             )
 
 
-def addresses(site: Site, flow: Flow) -> list[Network]:
-    """From where a flow comes, without names: no network is within another of the same family."""
-    every = [*(ip_network(site.hosts[name].address) for name in flow.sources), *flow.networks]
+def addresses(site: Site, *of: Flow) -> list[Network]:
+    """From where flows come, without names; no network is within another."""
+    hosts = [ip_network(site.hosts[name].address) for flow in of for name in flow.sources]
+    every = [*hosts, *(network for flow in of for network in flow.networks)]
     old = collapse_addresses(network for network in every if isinstance(network, IPv4Network))
     new = collapse_addresses(network for network in every if isinstance(network, IPv6Network))
     return [*old, *new]

@@ -33,6 +33,13 @@ TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
 BY_A_PERSON = ":"
 
 
+def _packages(target: Target) -> tuple[str, ...]:
+    return ("chrony",) if target.site.time_servers else ()
+
+
+PACKAGES = _packages
+
+
 def install(target: Target) -> list[Resource]:
     """The folders and the group that all services share, and names that lead to every host."""
     site = target.site

@@ -54,7 +54,7 @@ class Opening(Strict):
     port: Port
     protocol: Literal["tcp", "udp"] = "tcp"
     sources: tuple[Network, ...] = Field(min_length=1, description="from where it is reached")
-    why: str = Field(min_length=1)
+    why: str = Field(pattern=r"^[^\n]+$")
 
 
 class Host(Strict):
