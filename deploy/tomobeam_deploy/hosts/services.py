@@ -65,6 +65,12 @@ class ServiceRole:
                 archive=partial(archives.release_archive, self.service, process.service.packages),
                 script=unpack_script(made),
             ),
+            # The first release is current at once: nothing runs yet, and units can be verified.
+            Command(
+                name=f"{OPT / self.service / 'current'} exists",
+                check=f"[ -L {OPT / self.service / 'current'} ]",
+                apply=switch_script(made),
+            ),
         ]
 
     def configure(self, target: Target) -> list[Resource]:

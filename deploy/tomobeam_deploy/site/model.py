@@ -223,7 +223,7 @@ class Site(Strict):
         if not self.hosts:
             return f"sqlite+aiosqlite:///{state}/{name}.db"
         server = f"{self.host_of('postgresql')}:{self.ports.postgresql}"
-        return f"postgresql+asyncpg://{DATABASES[name]}@{server}/{name}"
+        return f"postgresql+asyncpg://{DATABASES[name]}@{server}/{name}?ssl=verify-full"
 
     @classmethod
     def load(cls, path: Path) -> Site:
