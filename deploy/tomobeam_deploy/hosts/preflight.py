@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
 from pathlib import Path
 
 from paramiko.hostkeys import HostKeys
 
 from tomobeam_common.settings import fail
-from tomobeam_deploy import pki
+from tomobeam_deploy import pki, tls
+from tomobeam_deploy.age_keys import SECRETS
 from tomobeam_deploy.catalogue import secrets_of
 from tomobeam_deploy.secrets import SecretsError
 from tomobeam_deploy.site import Group, Site, SiteError
-from tomobeam_deploy.site.connection import known_hosts_file
+from tomobeam_deploy.site.connection import SSH, known_hosts_file, ssh_port
 from tomobeam_deploy.site.faults import did_you_mean
+from tomobeam_deploy.site_secrets import all_names
 from tomobeam_deploy.vault import Vault
 
 REFUSED = 1
+COMMAND = ".venv/bin/tomobeam-site"
 
 
 def check_command_line() -> None:
@@ -29,61 +32,89 @@ def check_command_line() -> None:
     with cli.make_context("pyinfra", sys.argv[1:], resilient_parsing=True) as context:
         given = dict(context.params)
     try:
-        check(Path(given.get("inventory") or ""), [*given["limit"], *given["exclude"]])
+        _, warnings = check(Path(given["inventory"] or ""), [*given["limit"], *given["exclude"]])
     except (SiteError, SecretsError) as error:
         fail(str(error), REFUSED)
+    for warning in warnings:
+        sys.stderr.write(f"{warning}\n")
 
 
-def check(inventory: Path, patterns: Iterable[str] = ()) -> Site:
+def check(
+    inventory: Path, patterns: Iterable[str] = (), secrets: Path = SECRETS
+) -> tuple[Site, list[str]]:
     """Load a site and see that a deploy can begin.
 
+    Args:
+        inventory: the site's file.
+        patterns: to which hosts or groups the deploy is limited, as pyinfra understands them.
+        secrets: the folder with the site's encrypted secrets.
+
+    Returns:
+        The site, and what is going to be wrong soon.
+
     Raises:
-        SiteError: the inventory, a pattern that names its hosts, or a pinned host key is wrong.
+        SiteError: the inventory, a pattern, or a pinned host key is wrong.
         SecretsError: a secret or a certificate is missing or not valid.
     """
     site = Site.load(inventory)
     if not site.hosts:
         raise SiteError(f"{inventory}: hosts: there are none; {site.name} runs on one machine")
-    _patterns_match(site, inventory, patterns)
-    _keys_are_pinned(site, inventory)
-    vault = Vault.load(site.name)
-    vault.check(secrets_of(site) | {f"tls-key-{host}" for host in site.hosts})
-    _certificates_are_valid(site, inventory, vault)
-    return site
-
-
-def _patterns_match(site: Site, inventory: Path, patterns: Iterable[str]) -> None:
-    known = [*site.hosts, *(group.value for group in Group), "all", inventory.name]
     for pattern in patterns:
-        if not any(fnmatch(name, pattern) for name in known):
-            raise SiteError(
-                f"{inventory}: no host or group is called {pattern!r}{did_you_mean(pattern, known)}"
-            )
+        hosts_of(site, inventory, pattern)
+    vault = Vault.load(site.name, secrets)
+    vault.check(all_names(site, secrets_of(site)))
+    warnings = _check_certificates(site, inventory, vault)
+    _check_host_keys(site, inventory)
+    return site, warnings
 
 
-def _keys_are_pinned(site: Site, inventory: Path) -> None:
+def hosts_of(site: Site, inventory: Path, pattern: str) -> list[str]:
+    """The hosts that one pattern of --limit or --exclude means.
+
+    Raises:
+        SiteError: there are none, for which pyinfra ends with 0 and does nothing.
+    """
+    groups = {group.value: site.members(group) for group in Group} | {
+        inventory.name: list(site.hosts)
+    }
+    hosts = groups.get(pattern) or [name for name in site.hosts if fnmatch(name, pattern)]
+    if not hosts:
+        meant = did_you_mean(pattern, [*site.hosts, *groups])
+        raise SiteError(f"{inventory}: no host or group is called {pattern!r}{meant}")
+    return hosts
+
+
+def key_name(site: Site, inventory: Path, host: str) -> str:
+    """By which name the SSH key of a host stands in the file of known hosts."""
+    address = str(site.hosts[host].address)
+    port = ssh_port(inventory)
+    return address if port == SSH else f"[{address}]:{port}"
+
+
+def _check_certificates(site: Site, inventory: Path, vault: Vault) -> list[str]:
+    now, values = datetime.now(UTC), vault.values()
+    warnings = []
+    for host in site.hosts:
+        imported = f"import-cert {inventory} {host}" if tls.is_imported(host, values) else ""
+        renew = f"renew it by: {COMMAND} secrets {imported or f'ensure {inventory}'}"
+        about = f"{vault.path}: {tls.cert_name(host)}"
+        try:
+            faults = tls.faults(site, host, values, now, margin=timedelta(0))
+            soon = tls.faults(site, host, values, now)
+        except pki.CertificateError as error:
+            raise SecretsError(f"{about}: {error}; {renew}") from error
+        if faults:
+            raise SecretsError(f"{about}: the certificate {'; '.join(faults)}; {renew}")
+        warnings += [f"{about}: the certificate {fault}; {renew}" for fault in soon]
+    return warnings
+
+
+def _check_host_keys(site: Site, inventory: Path) -> None:
     path = known_hosts_file(inventory)
     pinned = HostKeys(str(path)) if path.is_file() else HostKeys()
-    unknown = [name for name, host in site.hosts.items() if not pinned.lookup(str(host.address))]
+    unknown = [host for host in site.hosts if not pinned.lookup(key_name(site, inventory, host))]
     if unknown:
         raise SiteError(
             f"{path}: pins no SSH host key of {', '.join(unknown)}; look at the keys and add them "
-            f"by: tomobeam-site trust {inventory} {' '.join(unknown)}"
+            f"by: {COMMAND} trust {inventory} {' '.join(unknown)}"
         )
-
-
-def _certificates_are_valid(site: Site, inventory: Path, vault: Vault) -> None:
-    now = datetime.now(UTC)
-    for host in site.hosts:
-        faults = [
-            fault
-            for fault in pki.certificate_faults(
-                vault.get(f"tls-cert-{host}"), vault.get("tls-ca-cert"), site.names_of(host), now
-            )
-            if "ends" not in fault
-        ]
-        if faults:
-            raise SecretsError(
-                f"{vault.path}: the certificate of {host} {'; '.join(faults)}; "
-                f"renew it by: tomobeam-site secrets ensure {inventory}"
-            )

@@ -12,6 +12,7 @@ from tomobeam_deploy.site.faults import SiteError
 # A host that does not answer when asked so often is gone.
 ASK_EVERY_S = 5
 ASK_TIMES = 6
+SSH = 22
 
 
 def settings_file(inventory: Path) -> Path:
@@ -45,6 +46,11 @@ def known_hosts_file(inventory: Path) -> Path:
     """
     what = "the file that pins the hosts' keys"
     return Path(setting(inventory, "ssh_known_hosts_file", what)).expanduser()
+
+
+def ssh_port(inventory: Path) -> int:
+    """Where the hosts' sshd listens."""
+    return int(connection_settings(inventory).get("ssh_port") or SSH)
 
 
 def openssh_options(get: Callable[[str], Any]) -> list[str]:
