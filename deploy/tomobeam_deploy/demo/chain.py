@@ -12,18 +12,12 @@ import numpy as np
 from pydantic import SecretStr
 from rich.console import Console
 
+from tomobeam_canary.flow_run import TASKS, Prefect, train_and_segment
+from tomobeam_canary.page import Page, Users
 from tomobeam_common.masks import write_mask
 from tomobeam_common.tiled import Node, TiledClient
-from tomobeam_contracts.destinations import RECONS, RESULTS, SEG_RESULT
-from tomobeam_contracts.flow import (
-    FlowIoParameters,
-    LaunchParameters,
-    Step,
-    StepParameters,
-    TaskName,
-    job_label,
-    run_tags,
-)
+from tomobeam_contracts.destinations import RECONS, SEG_RESULT
+from tomobeam_contracts.flow import job_label
 from tomobeam_contracts.registry import Registry
 from tomobeam_contracts.tree import (
     MaskMetadata,
@@ -32,8 +26,6 @@ from tomobeam_contracts.tree import (
     metadata_uri,
     result_path,
 )
-from tomobeam_deploy.demo.flow_run import Prefect
-from tomobeam_deploy.demo.page import Page, first_user_link
 from tomobeam_deploy.demo.report import Report
 from tomobeam_deploy.demo.score import mean_iou
 from tomobeam_deploy.local.client_environment import client_environment
@@ -42,7 +34,6 @@ from tomobeam_deploy.renderers.child import base_environment
 from tomobeam_reconstruction.truth import Truth, read_truth, scribbles, truth_path
 
 USER = "demo"
-TASKS: tuple[TaskName, ...] = ("train", "inference")
 SPECIMEN = ("rock", "--size", "160", "--height", "48", "--angles", "240")
 ARRIVAL_LIMIT_S = 120.0
 JOB_LIMIT_S = 600.0
@@ -124,8 +115,8 @@ class Demo:
             time.sleep(0.1)
         return node
 
-    def annotate(self, node: Node, truth: Truth) -> tuple[str, list[int]]:
-        """Masks from scribbles; the URI of the mask and the annotated slices."""
+    def annotate(self, node: Node, truth: Truth) -> str:
+        """A mask from scribbles; its path."""
         assert node.shape is not None
         with self.report.wire("2 mask → Tiled") as row:
             drawn = scribbles(truth.labels)
@@ -142,17 +133,15 @@ class Demo:
             write_mask(self.tiled, path, list(drawn.mask), metadata)
             labelled = np.count_nonzero(drawn.mask >= 0) / drawn.mask.size
             row.passed = f"{len(drawn.slices)} slices, {labelled:.1%} of their pixels marked"
-        return metadata_uri(self.tiled.url, path), drawn.slices
+        return path
 
-    def segment(self, node: Node, mask_uri: str) -> str:
+    def segment(self, node: Node, mask: str) -> str:
         """Train and segment through Prefect; the path of the result."""
         algorithm = Registry.read(self.platform.site.registry).contents[0].model_name
         label = job_label(node.key, datetime.now(UTC))
         with self.report.wire("3 flow run → worker → ML jobs") as row, self._prefect() as prefect:
-            parameters = LaunchParameters(
-                params_list=[self._step(algorithm, task, node, mask_uri, label) for task in TASKS]
-            )
-            run = prefect.start(label, parameters, run_tags("inference", node.path))
+            parameters = train_and_segment(self.tiled.url, node, mask, algorithm, label)
+            run = prefect.start(label, parameters, node)
             prefect.wait(run, JOB_LIMIT_S)
             steps = prefect.steps(run)
             took = [
@@ -167,15 +156,6 @@ class Demo:
             self.environment["PREFECT_API_URL"], self.environment["PREFECT_API_AUTH_STRING"]
         )
 
-    def _step(self, algorithm: str, task: TaskName, node: Node, mask_uri: str, label: str) -> Step:
-        io = FlowIoParameters(
-            data_tiled_uri=metadata_uri(self.tiled.url, node.path),
-            mask_tiled_uri=mask_uri if task == "train" else None,
-            seg_tiled_uri=metadata_uri(self.tiled.url, RESULTS),
-            job_name=label,
-        )
-        return Step(model_name=algorithm, task_name=task, params=StepParameters(io_parameters=io))
-
     def compare(self, result: str, truth: Truth) -> None:
         """Read the result back and score it."""
         with self.report.wire("2 result in Tiled → reader") as row:
@@ -187,10 +167,23 @@ class Demo:
 
     def look(self, node: Node, result: str) -> None:
         """What a scientist's browser asks the page for."""
-        link = first_user_link(self.platform, USER)
-        with self.report.wire("  Tiled → page") as row, Page(self.platform.site, link) as page:
-            image, labels = page.look_at(node, f"{result}/{SEG_RESULT}")
+        assert node.shape is not None
+        middle = node.shape[0] // 2
+        link = login_link(self.platform)
+        with (
+            self.report.wire("  Tiled → page") as row,
+            Page(self.platform.site.page_url, link) as page,
+        ):
+            image, labels = page.look_at(node, middle, USER, f"{result}/{SEG_RESULT}", middle)
             row.passed = f"slice {image / 1e3:.0f} kB, its labels {labels / 1e3:.0f} kB"
+
+
+def login_link(platform: LocalPlatform) -> str:
+    """A link that signs the demo's user in once."""
+    process = platform.processes["webapp"]
+    place = process.placement
+    environment = {**base_environment(place.bin, place.state), **process.environment}
+    return Users(place.bin / "tomobeam-webapp", environment).login_link(USER)
 
 
 def run_demo(platform: LocalPlatform, console: Console | None = None) -> bool:
@@ -207,8 +200,7 @@ def run_demo(platform: LocalPlatform, console: Console | None = None) -> bool:
         projections = demo.measure()
         truth = read_truth(truth_path(projections))
         node = demo.notify(demo.reconstruct(projections))
-        mask_uri, _ = demo.annotate(node, truth)
-        result = demo.segment(node, mask_uri)
+        result = demo.segment(node, demo.annotate(node, truth))
         demo.compare(result, truth)
         demo.look(node, result)
     except Exception as error:  # noqa: BLE001 - the table says which wire failed, and why
@@ -222,7 +214,7 @@ def run_demo(platform: LocalPlatform, console: Console | None = None) -> bool:
 
 def _addresses(platform: LocalPlatform, console: Console, shown: str) -> None:
     site = platform.site
-    link = first_user_link(platform, USER)
+    link = login_link(platform)
     console.print(f"\nThe page:  {link}?next=/?image={shown}", soft_wrap=True, highlight=False)
     console.print("           (signs you in once; make demo prints a new one each time)")
     console.print(f"Tiled:     {site.tiled_url}\nPrefect:   {site.url('prefect_server')}")

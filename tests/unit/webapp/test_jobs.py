@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.webapp.conftest import REGISTRY
+from tomobeam_contracts.destinations import CANARY
 from tomobeam_contracts.flow import LaunchParameters
 from tomobeam_contracts.registry import GuiParameter, Registry, RegistryError
 from tomobeam_webapp.jobs import form, launch
@@ -158,3 +159,9 @@ def test_a_strangers_run_in_the_older_form_is_shown_too() -> None:
 def test_a_run_that_names_no_image_is_left_out(parameters: Any) -> None:
     assert read_job(_run(parameters=parameters)) is None
     assert read_step(_run(parameters=parameters)) is None
+
+
+def test_the_jobs_of_a_canary_are_left_out() -> None:
+    canary = Target("http://tiled:8000", f"recons/{CANARY}", "masks/x/y/d1", CANARY)
+    parameters = launch.train(canary, FOREST, {}, CANARY, WHEN).parameters.to_wire()
+    assert read_job(_run(parameters=parameters)) is None

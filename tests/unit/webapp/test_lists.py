@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tomobeam_common.tiled import Node
+from tomobeam_contracts.destinations import CANARY
 from tomobeam_webapp import wording
 from tomobeam_webapp.live.mirror import Mirror
 from tomobeam_webapp.recons import model as recons
@@ -42,6 +43,12 @@ def test_newest_first_and_those_without_a_time_last(engine) -> None:
 @pytest.mark.parametrize("shape", [None, (3, 4), (1, 2, 3, 4)])
 def test_what_is_no_stack_is_left_out(shape) -> None:
     assert recons.describe(_node("x", shape)) is None
+
+
+def test_a_canary_is_left_out() -> None:
+    assert recons.describe(_node(CANARY)) is None
+    assert recons.describe(_node(f"{CANARY}-1a2b3c4d")) is None
+    assert recons.describe(_node(f"rock-{CANARY}")) is not None
 
 
 def test_the_version_tells_that_a_scan_grew() -> None:

@@ -9,10 +9,23 @@ from urllib.parse import quote
 
 import httpx
 
-from tomobeam_contracts.destinations import DEPLOYMENT_NAME, FLOW_NAME
-from tomobeam_contracts.flow import LaunchParameters
+from tomobeam_common.tiled import Node
+from tomobeam_contracts.destinations import DEPLOYMENT_NAME, FLOW_NAME, RESULTS
+from tomobeam_contracts.flow import (
+    FlowIoParameters,
+    LaunchParameters,
+    Step,
+    StepParameters,
+    TaskName,
+    run_tags,
+)
+from tomobeam_contracts.tree import metadata_uri
 
 POLL_S = 0.3
+TASKS: tuple[TaskName, ...] = ("train", "inference")
+_BEGUN = ("RUNNING", "COMPLETED")
+_ENDED_BADLY = ("FAILED", "CRASHED", "CANCELLED")
+_WORKER_LABEL = "prefect.worker.name"
 
 
 class FlowRunError(RuntimeError):
@@ -37,30 +50,34 @@ class Prefect:
     ) -> None:
         self._http.close()
 
-    def start(self, name: str, parameters: LaunchParameters, tags: list[str]) -> str:
-        """Create a run of the parent flow; its id."""
+    def start(self, name: str, parameters: LaunchParameters, image: Node) -> str:
+        """Create a run of the parent flow on an image; its id.
+
+        Raises:
+            FlowRunError: the server is away or refuses.
+        """
         flow, deployment = quote(FLOW_NAME), quote(DEPLOYMENT_NAME)
         found = self._call("GET", f"/deployments/name/{flow}/{deployment}")
+        tags = run_tags("inference", image.path)
         body = {"name": name, "parameters": parameters.to_wire(), "tags": tags}
         return self._call("POST", f"/deployments/{found['id']}/create_flow_run", json=body)["id"]
 
-    def wait(self, run_id: str, limit_s: float) -> dict[str, Any]:
+    def wait_begun(self, run_id: str, limit_s: float) -> str:
+        """Wait until a worker has begun a run; the worker's name.
+
+        Raises:
+            FlowRunError: none does, or it ended badly.
+        """
+        run = self._wait(run_id, _BEGUN, limit_s)
+        return (run.get("labels") or {}).get(_WORKER_LABEL) or "a worker without a name"
+
+    def wait(self, run_id: str, limit_s: float) -> None:
         """Wait until a run has ended well.
 
         Raises:
             FlowRunError: it failed, crashed, was cancelled or takes too long.
         """
-        deadline = time.monotonic() + limit_s
-        while True:
-            run = self._call("GET", f"/flow_runs/{run_id}")
-            state = run["state"] or {}
-            if state.get("type") == "COMPLETED":
-                return run
-            if state.get("type") in ("FAILED", "CRASHED", "CANCELLED"):
-                raise FlowRunError(f"{state['name']}: {state.get('message')}")
-            if time.monotonic() > deadline:
-                raise FlowRunError(f"still {state.get('name')} after {limit_s:.0f} s")
-            time.sleep(POLL_S)
+        self._wait(run_id, ("COMPLETED",), limit_s)
 
     def steps(self, run_id: str) -> list[dict[str, Any]]:
         """The child runs of a run, in their order."""
@@ -70,8 +87,53 @@ class Prefect:
         }
         return self._call("POST", "/flow_runs/filter", json=body)
 
+    def cancel(self, run_id: str) -> None:
+        """Ask for the end of a run that nobody waits for any more."""
+        body = {"state": {"type": "CANCELLING", "message": "Nobody waits for it any more."}}
+        self._call("POST", f"/flow_runs/{run_id}/set_state", json=body)
+
+    def _wait(self, run_id: str, wanted: tuple[str, ...], limit_s: float) -> dict[str, Any]:
+        deadline = time.monotonic() + limit_s
+        while True:
+            run = self._call("GET", f"/flow_runs/{run_id}")
+            state = run["state"] or {}
+            if state.get("type") in wanted:
+                return run
+            if state.get("type") in _ENDED_BADLY:
+                raise FlowRunError(f"{state['name']}: {state.get('message')}")
+            if time.monotonic() > deadline:
+                raise FlowRunError(f"still {state.get('name')} after {limit_s:.0f} s")
+            time.sleep(POLL_S)
+
     def _call(self, method: str, route: str, **kwargs: Any) -> Any:
-        response = self._http.request(method, route, **kwargs)
+        try:
+            response = self._http.request(method, route, **kwargs)
+        except httpx.TransportError as error:
+            raise FlowRunError(f"Prefect at {self._http.base_url}: {error}") from error
         if not response.is_success:
             raise FlowRunError(f"Prefect: {route}: {response.status_code} {response.text[:300]}")
         return response.json()
+
+
+def train_and_segment(
+    tiled_url: str,
+    image: Node,
+    mask: str,
+    algorithm: str,
+    job: str,
+    *,
+    marked_slices_only: bool = False,
+) -> LaunchParameters:
+    """Train on the mask of that tree path, then segment the image, or the marked slices of it."""
+
+    def step(task: TaskName) -> Step:
+        masked = task == "train" or marked_slices_only
+        io = FlowIoParameters(
+            data_tiled_uri=metadata_uri(tiled_url, image.path),
+            mask_tiled_uri=metadata_uri(tiled_url, mask) if masked else None,
+            seg_tiled_uri=metadata_uri(tiled_url, RESULTS),
+            job_name=job,
+        )
+        return Step(model_name=algorithm, task_name=task, params=StepParameters(io_parameters=io))
+
+    return LaunchParameters(params_list=[step(task) for task in TASKS])

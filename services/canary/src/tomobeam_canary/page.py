@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import secrets
 import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 
 from tomobeam_common.tiled import Node
-from tomobeam_deploy.local.platform import LocalPlatform
-from tomobeam_deploy.renderers.child import base_environment
-from tomobeam_deploy.site import Site
 
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
 
@@ -23,50 +23,62 @@ class PageError(RuntimeError):
     """The page did not give what it was asked for."""
 
 
-def first_user_link(platform: LocalPlatform, user: str) -> str:
-    """A link that signs `user` in once; the user is made with an unknown password if new.
+@dataclass(frozen=True)
+class Users:
+    """The page's own command, run with the page's environment."""
 
-    Raises:
-        PageError: the page's own command refused.
-    """
-    users = _webapp(platform, "user", "list").split()
-    if user not in users:
-        _webapp(platform, "user", "add", user, typed=secrets.token_urlsafe(24))
-    return _webapp(platform, "login-link", user).strip().splitlines()[-1]
+    program: Path
+    environment: Mapping[str, str]
 
+    def login_link(self, user: str) -> str:
+        """A link that signs `user` in once; the user is made with an unknown password if new.
 
-def _webapp(platform: LocalPlatform, *arguments: str, typed: str = "") -> str:
-    process = platform.processes["webapp"]
-    place = process.placement
-    done = subprocess.run(
-        [str(place.bin / "tomobeam-webapp"), *arguments],
-        env={**base_environment(place.bin, place.state), **process.environment},
-        input=f"{typed}\n{typed}\n" if typed else None,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise PageError(f"tomobeam-webapp {arguments[0]}: {done.stderr.strip()[-500:]}")
-    return done.stdout
+        Raises:
+            PageError: the command refused.
+        """
+        if user not in self._run("user", "list").split():
+            self._run("user", "add", user, typed=secrets.token_urlsafe(24))
+        return self._run("login-link", user).strip().splitlines()[-1]
+
+    def remove(self, user: str) -> None:
+        """End the user's sessions and forget the name.
+
+        Raises:
+            PageError: the command refused.
+        """
+        self._run("user", "remove", user)
+
+    def _run(self, *arguments: str, typed: str = "") -> str:
+        done = subprocess.run(
+            [str(self.program), *arguments],
+            env=dict(self.environment),
+            input=f"{typed}\n{typed}\n" if typed else None,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            said = done.stderr.strip()[-500:]
+            raise PageError(f"{self.program.name} {' '.join(arguments)}: {said}")
+        return done.stdout
 
 
 class Page:
     """A browser's session, without the browser."""
 
-    def __init__(self, site: Site, link: str) -> None:
-        self._http = httpx.Client(base_url=site.url("webapp"), timeout=60)
+    def __init__(self, url: str, link: str) -> None:
+        self._http = httpx.Client(base_url=url, timeout=60)
         self._link = link
 
     def __enter__(self) -> Self:
-        form = self._get(self._link)
+        form = self._ask("GET", self._link)
         token = _TOKEN.search(form.text)
         if token is None:
             raise PageError("the login link shows no form")
-        answer = self._http.post(self._link, data={"csrf_token": token[1]})
+        answer = self._ask("POST", self._link, data={"csrf_token": token[1]})
         if answer.status_code != httpx.codes.SEE_OTHER:
             raise PageError(f"the login link answers {answer.status_code}")
-        self._get("/")
+        self._ask("GET", "/")
         return self
 
     def __exit__(
@@ -77,28 +89,36 @@ class Page:
     ) -> None:
         self._http.close()
 
-    def look_at(self, node: Node, result: str) -> tuple[int, int]:
-        """Load the middle slice and its segmentation.
+    def look_at(
+        self, image: Node, z: int, version: str, result: str, plane: int
+    ) -> tuple[int, int]:
+        """Load slice `z` of an image, and that plane of its segmentation.
+
+        What it showed of the same version the page may take from its cache.
 
         Returns:
             Their sizes, bytes.
 
         Raises:
-            PageError: the page refuses one of them.
+            PageError: the page is away or refuses one of them.
         """
-        if node.shape is None:
-            raise PageError(f"{node.path} is no image")
-        depth, height, width = node.shape
-        middle = depth // 2
-        view = f"/view/{quote(node.path)}/@demo/{middle}/0/0,0,{width},{height}.u16"
-        image = self._get(view)
-        if len(image.content) != 2 * width * height:
-            raise PageError(f"{view}: {len(image.content)} bytes")
-        labels = self._get(f"/view/{quote(result)}/@demo/labels/{middle}")
-        return len(image.content), len(labels.content)
+        if image.shape is None:
+            raise PageError(f"{image.path} is no image")
+        _, height, width = image.shape
+        view = f"/view/{quote(image.path)}/@{version}/{z}/0/0,0,{width},{height}.u16"
+        pixels = self._ask("GET", view).content
+        if len(pixels) != 2 * width * height:
+            raise PageError(f"{view}: {len(pixels)} bytes")
+        labels = self._ask("GET", f"/view/{quote(result)}/@{version}/labels/{plane}").content
+        return len(pixels), len(labels)
 
-    def _get(self, path: str) -> httpx.Response:
-        answer = self._http.get(path)
-        if not answer.is_success:
-            raise PageError(f"{path.partition('?')[0]}: {answer.status_code} {answer.text[:200]}")
+    def _ask(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **kwargs)
+        except httpx.TransportError as error:
+            raise PageError(f"the page at {self._http.base_url}: {error}") from error
+        if answer.is_error:
+            # Whoever reads a login link in a log could use it.
+            shown = "the login link" if path == self._link else path
+            raise PageError(f"{shown}: {answer.status_code} {answer.text[:200]}")
         return answer

@@ -23,6 +23,8 @@ RESULTS = "results"
 SEG_RESULT = "seg_result"
 PROBABILITY = "probability"
 MASK = "mask"
+# What a canary leaves is called so: its scan folder, its user, and its scans' names begin with it.
+CANARY = "tomobeam-canary"
 
 FLOW_NAME = "Parent flow"
 STEP_FLOW_NAME = "launch_step"

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from tomobeam_contracts.canary import is_canary
 from tomobeam_contracts.flow import TaskName
 from tomobeam_contracts.tree import tree_path
 
@@ -112,7 +113,7 @@ def user_tag(user: str) -> str:
 
 
 def read_job(run: Document) -> Job | None:
-    """A job without its steps; None for a run that this page cannot show.
+    """A job without its steps; None for a run that this page cannot show, or a canary's.
 
     Runs are anybody's who knows the login, in the form of older clients too.
     """
@@ -121,7 +122,7 @@ def read_job(run: Document) -> Job | None:
     io = (first.get("params") or {}).get("io_parameters") or {}
     image_path = _path(io.get("data_tiled_uri"))
     task = "inference" if "inference" in tags else "train"
-    if image_path is None:
+    if image_path is None or is_canary(image_path):
         return None
     state = run.get("state") or {}
     return Job(

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from tomobeam_common.tiled import Node
+from tomobeam_contracts.canary import is_canary
 from tomobeam_contracts.destinations import RECONS
 from tomobeam_contracts.tree import metadata_uri
 from tomobeam_webapp.live.mirror import Body, Mirror, digest
@@ -44,11 +45,11 @@ class Recon(BaseModel):
 
 
 def describe(node: Node) -> Body | None:
-    """The document of a child of /recons; None for what is no stack of slices.
+    """The document of a child of /recons; None for what is no stack of slices, or a canary's.
 
     A stranger's node may carry any metadata or none.
     """
-    if node.shape is None or len(node.shape) != 3 or node.dtype is None:
+    if node.shape is None or len(node.shape) != 3 or node.dtype is None or is_canary(node.path):
         return None
     meta = node.metadata
     body = {

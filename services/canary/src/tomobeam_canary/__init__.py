@@ -1,0 +1,1 @@
+"""A tiny scan that goes over every wire, and says hop by hop how it went."""

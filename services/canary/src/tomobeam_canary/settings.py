@@ -1,0 +1,30 @@
+"""Settings of the canary's halves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from tomobeam_common.settings import PrefectSettings, ServiceSettings, TiledSettings
+
+
+class CanarySettings(ServiceSettings):
+    """What both halves need."""
+
+    canary_hop_limit_s: float = Field(
+        120.0, gt=0, description="seconds after which a hop counts as one that does not answer"
+    )
+
+
+class SendSettings(CanarySettings):
+    """The half of a reconstruction host; what it calls has settings of its own."""
+
+    canary_store: Path = Field(description="the file store, as this host mounts it")
+
+
+class FollowSettings(CanarySettings, TiledSettings, PrefectSettings):
+    """The half of the web host."""
+
+    registry: Path = Field(description="JSON file of the site's algorithms")
+    webapp_url: str = Field(description="the page as browsers name it")
