@@ -121,6 +121,10 @@ def test_metrics_and_status_tell_what_happened(
     said = ingester.command("status")
     assert said.returncode == 0
     assert "state: listening" in said.stdout
+    assert f"dead letters since the start: {report['dead_letters']}" in said.stdout
+    told = json.loads(ingester.command("status", "--json").stdout)
+    assert set(told) >= {"ok", "state", "away", "waiting", "oldest_unhandled_s", "jobs"}
+    assert told["dead_letters"] == report["dead_letters"] >= 1
 
 
 def test_commands_say_what_is_wrong_in_one_sentence(platform: Platform, ingester: Ingester) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from typing import Annotated, Any
@@ -71,7 +72,9 @@ def list_settings() -> None:
 
 
 @app.command()
-def status() -> None:
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="for programs: all that it says")] = False,
+) -> None:
     """Ask the running ingester what it does. Exit code 1: it does not run."""
     settings = _settings()
     address = f"http://127.0.0.1:{settings.ingester_port}/healthz"
@@ -79,7 +82,10 @@ def status() -> None:
         report = httpx.get(address, timeout=10.0).json()
     except (httpx.HTTPError, ValueError) as error:
         fail(f"the ingester does not run: {address}: {error}", 1)
-    _print_status(report)
+    if as_json:
+        typer.echo(json.dumps(report))
+    else:
+        _print_status(report)
 
 
 def _print_status(report: dict[str, Any]) -> None:
@@ -89,6 +95,7 @@ def _print_status(report: dict[str, Any]) -> None:
     if scan := report["last_scan"]:
         console.print(f"last scan: {scan['stacks']} stacks, {scan['new']} new to Tiled")
     console.print(f"waiting: {report['waiting']}, oldest {report['oldest_unhandled_s']} s")
+    console.print(f"dead letters since the start: {report['dead_letters']}")
     if not report["jobs"]:
         return
     table = Table("path", "waits for", "age (s)", "messages")

@@ -33,6 +33,11 @@ class Metrics:
         )
         self._registry = registry
 
+    def dead_letters(self) -> int:
+        """Messages put among the dead letters so far, whatever the reason."""
+        (family,) = self.dead.collect()
+        return sum(int(s.value) for s in family.samples if s.name.endswith("_total"))
+
     def watch(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Publish a value that is read when asked for."""
         gauge = Gauge(f"tomobeam_ingester_{name}", text, registry=self._registry)

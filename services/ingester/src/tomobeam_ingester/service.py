@@ -172,6 +172,7 @@ class Service:
             "away": faults,
             "waiting": len(jobs),
             "oldest_unhandled_s": round(self._oldest(), 1),
+            "dead_letters": self._metrics.dead_letters(),
             "jobs": [job.describe(now) for job in jobs[:LISTED]],
             "last_scan": self._last_scan,
         }
