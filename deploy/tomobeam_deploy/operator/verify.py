@@ -1,0 +1,38 @@
+"""`verify`: whether the hosts are what the site says, as seen from outside of the deploy."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import typer
+
+from tomobeam_deploy.operator import Inventory
+from tomobeam_deploy.site import Site, SiteError
+from tomobeam_deploy.templates import ROOT
+
+TESTS = ROOT / "tests" / "hosts"
+NEEDED = ("pytest", "testinfra")
+
+
+def verify(inventory: Inventory) -> None:
+    """Test every host by SSH, changing nothing; the exit code is not 0 if one is not as it has to be.
+
+    Units, ports from every host to every other, accounts, secrets, TLS, databases, the broker's
+    rights, releases and sandboxes.
+    """
+    if not Site.load(inventory).hosts:
+        raise SiteError(f"{inventory}: hosts: there are none to verify")
+    if missing := [name for name in NEEDED if not find_spec(name)]:
+        raise SiteError(f"verify needs {' and '.join(missing)}; install them by: make .venv/.dev")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", str(TESTS), "--inventory", str(inventory.resolve())),
+            *("--quiet", "--no-header", "--tb=short"),
+        ],
+        cwd=ROOT,
+        check=False,
+    )
+    if done.returncode:
+        raise typer.Exit(done.returncode)
