@@ -8,7 +8,7 @@ SERVICE = Service(
     summary="Sends the announcements that the broker did not take",
     argv=("{bin}/tomobeam-notify", "--flush"),
     every_s=60,
-    packages=("tomobeam-reconstruction",),
+    packages=("tomobeam-reconstruction", "tomobeam-canary"),
     settings={
         "TOMOBEAM_BROKER_HOST": "{site.broker_host}",
         "TOMOBEAM_BROKER_PORT": "{site.broker_port}",

@@ -18,7 +18,7 @@ SERVICE = Service(
     ),
     port="webapp",
     health=Health("/healthz"),
-    packages=("tomobeam-webapp",),
+    packages=("tomobeam-webapp", "tomobeam-canary"),
     needs=("tiled", "prefect-server"),
     settings={
         "TOMOBEAM_TILED_URL": "{site.tiled_url}",

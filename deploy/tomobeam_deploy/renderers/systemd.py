@@ -54,9 +54,7 @@ def render_unit(process: Process, record: str = "") -> str:
     """
     service = process.service
     if service.every_s is not None:
-        return _oneshot(
-            process, service.summary, process.argv, process.environment, process.credentials
-        )
+        return render_command(process, service.summary)
     lines = [
         "[Unit]",
         f"Description={service.summary}",
@@ -83,6 +81,11 @@ def render_unit(process: Process, record: str = "") -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def render_command(process: Process, title: str) -> str:
+    """A unit that runs to its end, with all that the service has."""
+    return _oneshot(process, title, process.argv, process.environment, process.credentials)
 
 
 def render_once(process: Process, once: Once) -> str | None:

@@ -12,24 +12,29 @@ from tests.services.canary.conftest import Canary
 from tests.support.ingest import tiled_client
 from tests.support.platform import Platform
 from tomobeam_canary.flow_run import FlowRunError, Prefect
-from tomobeam_contracts.canary import Hop, HopReport, announced_at, scan_name
+from tomobeam_contracts.canary import (
+    FIRST_HALF,
+    SECOND_HALF,
+    Hop,
+    HopReport,
+    announced_at,
+    scan_name,
+)
 from tomobeam_contracts.destinations import CANARY
 
-FIRST = [Hop.RECONSTRUCT, Hop.NOTIFY]
 LIMIT_S = 3
-SECOND = [hop for hop in Hop if hop not in FIRST]
 
 
 def whole(canary: Canary) -> tuple[str, list[HopReport]]:
     """Both halves, which must go well."""
     code, first = canary.send()
-    assert [report.hop for report in first] == FIRST
+    assert tuple(report.hop for report in first) == FIRST_HALF
     assert code == 0, first
     scan = first[-1].scan
     assert scan
     code, second = canary.follow(scan)
     assert code == 0, second[-1]
-    assert [report.hop for report in second] == SECOND
+    assert tuple(report.hop for report in second) == SECOND_HALF
     return scan, first + second
 
 
@@ -131,7 +136,7 @@ def test_an_ingester_that_is_away_fails_the_arrival(canary: Canary, platform: Pl
 def fails_at(hop: Hop, words: str, code: int, reports: list[HopReport]) -> None:
     """The second half took the hops before, and failed at this one within its limit."""
     assert code == 1
-    assert [report.hop for report in reports] == SECOND[: SECOND.index(hop) + 1]
+    assert tuple(report.hop for report in reports) == SECOND_HALF[: SECOND_HALF.index(hop) + 1]
     assert all(report.fault is None for report in reports[:-1])
     assert words in (reports[-1].fault or "")
     assert reports[-1].seconds < LIMIT_S + 2
@@ -144,7 +149,7 @@ def test_a_broker_that_is_away_fails_the_first_half(canary: Canary, platform: Pl
     finally:
         platform.start("broker")
     assert code == 1
-    assert [report.hop for report in reports] == FIRST
+    assert tuple(report.hop for report in reports) == FIRST_HALF
     assert "kept" in (reports[-1].fault or "")
     assert reports[-1].scan is None
 

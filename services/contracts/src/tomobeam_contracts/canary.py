@@ -18,7 +18,7 @@ _TIME = "%Y%m%dT%H%M%S.%fZ"
 
 
 class Hop(StrEnum):
-    """The hops in their order, the first half's before the second's."""
+    """The hops in their order."""
 
     RECONSTRUCT = "reconstruct"
     NOTIFY = "notify"
@@ -31,6 +31,10 @@ class Hop(StrEnum):
     JOBS = "jobs"
     RESULT = "result"
     PAGE = "page"
+
+
+FIRST_HALF = (Hop.RECONSTRUCT, Hop.NOTIFY)
+SECOND_HALF = tuple(hop for hop in Hop if hop not in FIRST_HALF)
 
 
 class HopReport(Wire):
