@@ -11,6 +11,7 @@ from tomobeam_deploy import secrets_cli
 from tomobeam_deploy.operator.check import check
 from tomobeam_deploy.operator.drift import DIFFERS, HostsDiffer, drift
 from tomobeam_deploy.operator.trust import trust
+from tomobeam_deploy.operator.verify import verify
 from tomobeam_deploy.secrets import SecretsError
 from tomobeam_deploy.site import SiteError
 
@@ -21,6 +22,7 @@ app.add_typer(secrets_cli.app, name="secrets", help="Make, rotate and share secr
 app.command()(trust)
 app.command()(check)
 app.command()(drift)
+app.command()(verify)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ NEEDED = ("pytest", "testinfra")
 
 
 def verify(inventory: Inventory) -> None:
-    """Test every host by SSH, changing nothing; the exit code is not 0 if one is not as it has to be.
+    """Test by SSH that every host is as it has to be, and change nothing.
 
     Units, ports from every host to every other, accounts, secrets, TLS, databases, the broker's
     rights, releases and sandboxes.
