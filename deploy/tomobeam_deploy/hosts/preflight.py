@@ -95,10 +95,11 @@ def _check_certificates(site: Site, inventory: Path, vault: Vault) -> list[str]:
     now, values = datetime.now(UTC), vault.values()
     warnings = []
     for host in site.hosts:
-        imported = f"import-cert {inventory} {host}" if tls.is_imported(host, values) else ""
-        renew = f"renew it by: {COMMAND} secrets {imported or f'ensure {inventory}'}"
         about = f"{vault.path}: {tls.cert_name(host)}"
+        renew = f"renew it by: {COMMAND} secrets ensure {inventory}"
         try:
+            if tls.is_imported(host, values):
+                renew = f"put a new one there by: {COMMAND} secrets import-cert {inventory} {host}"
             faults = tls.faults(site, host, values, now, margin=timedelta(0))
             soon = tls.faults(site, host, values, now)
         except pki.CertificateError as error:

@@ -16,7 +16,7 @@ from tomobeam_deploy.site.connection import openssh_options
 # In the operator's home: others must not be able to put another archive in its place.
 FOLDER = ".tomobeam"
 # The first of a step clears away what a run left that was killed; a full disk is given back.
-CLEAR = f"rm -rf {FOLDER}; "
+CLEAR = f"rm -rf {FOLDER}/*; "
 RECEIVE = (
     f"umask 077; mkdir -p {FOLDER} && cd {FOLDER} && "
     "{{ cat > {name} && pwd || {{ rm -f {name}; exit 1; }}; }}"

@@ -35,4 +35,4 @@ class Command(Resource):
         except KeyError:
             raise Fault(f"there is no account {self.user}") from None
         if left := self.differences():
-            raise Fault(f"was put right, but still: {'; '.join(left)}")
+            raise Fault(f"still: {'; '.join(left)}")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def ports_differ(site: Site) -> None:
-    """Two services of one host may not listen on one port."""
+    """Of one host, two services, or a service and something else, may not listen on one port."""
     hosts = site.hosts or {"": None}
     for host in hosts:
         seen: dict[int, str] = {}
@@ -23,6 +23,10 @@ def ports_differ(site: Site) -> None:
                 where = f" on {host}" if host else ""
                 raise ValueError(f"ports.{name}: {port}{where} is taken by ports.{seen[port]}")
             seen[port] = name
+        for opening in site.hosts[host].openings if host else ():
+            if opening.protocol == "tcp" and opening.port in seen:
+                taken = seen[opening.port]
+                raise ValueError(f"hosts.{host}.openings: {opening.port} is taken by ports.{taken}")
 
 
 def _listens(site: Site, host: str, port_name: str) -> bool:
