@@ -8,6 +8,7 @@ import typer
 
 from tomobeam_common.settings import fail
 from tomobeam_deploy import secrets_cli
+from tomobeam_deploy.operator.canary import canary
 from tomobeam_deploy.operator.check import check
 from tomobeam_deploy.operator.drift import DIFFERS, HostsDiffer, drift
 from tomobeam_deploy.operator.trust import trust
@@ -22,6 +23,7 @@ app.add_typer(secrets_cli.app, name="secrets", help="Make, rotate and share secr
 app.command()(trust)
 app.command()(check)
 app.command()(drift)
+app.command()(canary)
 app.command()(verify)
 
 

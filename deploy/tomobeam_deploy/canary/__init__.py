@@ -1,0 +1,1 @@
+"""The canary as the controller sees it: which host runs which half, and who is at fault."""

@@ -1,0 +1,73 @@
+"""`canary`: a tiny scan over every wire, and how long each hop took."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tomobeam_common.settings import fail
+from tomobeam_deploy.canary.halves import HOP_LIMIT_S
+from tomobeam_deploy.canary.operation import LIMIT, REPORT, SENDER
+from tomobeam_deploy.canary.report import text
+from tomobeam_deploy.hosts import preflight
+from tomobeam_deploy.operator import Inventory
+from tomobeam_deploy.site import Group, SiteError
+from tomobeam_deploy.site.faults import did_you_mean
+from tomobeam_deploy.templates import ROOT
+
+DEPLOY = ROOT / "deploy" / "canary.py"
+
+
+def canary(
+    inventory: Inventory,
+    sender: Annotated[
+        str | None, typer.Option("--from", help="reconstruction host; else the first")
+    ] = None,
+    hop_limit: Annotated[
+        float, typer.Option(min=1, help="seconds after which a hop counts as failed")
+    ] = HOP_LIMIT_S,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead")] = False,
+) -> None:
+    """Send a tiny scan over every wire and print the time of each hop; exit code 1 if one fails."""
+    found = fly(inventory, sender, hop_limit)
+    typer.echo(json.dumps(found, indent=2) if as_json else text(found))
+    if not found["passed"]:
+        raise typer.Exit(1)
+
+
+def fly(inventory: Path, sender: str | None, hop_limit_s: float) -> dict[str, Any]:
+    """Send a canary; what came of it, as `tomobeam_deploy.canary.report.document` says.
+
+    Raises:
+        SiteError: the inventory or a pinned host key is wrong, or `sender` does not reconstruct.
+        SecretsError: a secret or a certificate is missing or not valid.
+    """
+    site, _ = preflight.check(inventory, ())
+    senders = site.members(Group.RECONSTRUCTION)
+    if sender and sender not in senders:
+        raise SiteError(
+            f"--from: {sender!r} is no reconstruction host of {inventory}"
+            f"{did_you_mean(sender, senders)}"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        settings = {SENDER: sender or "", LIMIT: str(hop_limit_s), REPORT: str(report)}
+        done = subprocess.run(
+            [sys.executable, "-m", "pyinfra", str(inventory.resolve()), str(DEPLOY), "-y"],
+            cwd=ROOT,
+            env=os.environ | settings,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not report.exists():
+            fail("\n".join(done.stderr.strip().splitlines()[-10:]), 1)
+        return json.loads(report.read_text(encoding="utf-8"))
