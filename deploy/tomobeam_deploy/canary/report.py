@@ -62,6 +62,7 @@ def _explained(found: dict[str, Any]) -> Iterator[str]:
         return
     words = next(hop["wire"] for hop in found["hops"] if hop["hop"] == fault["hop"])
     yield f"{words} failed: {fault['sentence']}"
-    yield f"on {', '.join(fault['hosts'])}: {fault['remedy']}; more by: journalctl -u {fault['unit']}"
+    yield f"on {', '.join(fault['hosts'])}: {fault['remedy']}"
+    yield f"the end of its log (more by: journalctl -u {fault['unit']}):"
     for host, lines in fault["log"].items():
         yield from (f"  {host}: {line}" for line in lines.splitlines())
