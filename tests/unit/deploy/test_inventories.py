@@ -6,17 +6,25 @@ import ast
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from tests.support.platform import REPOSITORY
 from tomobeam_deploy import site as models
+from tomobeam_deploy.catalogue import secrets_of
+from tomobeam_deploy.hosts.deploy import plan
+from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.lab import Lab
 from tomobeam_deploy.network import flows, listeners
 from tomobeam_deploy.site import Group, Site
 from tomobeam_deploy.site.connection import connection_settings, known_hosts_file
+from tomobeam_deploy.site_secrets import completed
+from tomobeam_deploy.vault import Secret, Vault
 
 INVENTORIES = REPOSITORY / "inventories"
 ALL = sorted(path.name for path in INVENTORIES.iterdir() if path.is_file())
@@ -92,6 +100,18 @@ def test_what_listens_is_reached_and_what_is_reached_listens(name: str) -> None:
         # Where others are, nothing is offered on the network that nobody uses.
         if len(site.hosts) > 1:
             assert elsewhere == reached, description
+
+
+@pytest.mark.parametrize("name", OF_HOSTS)
+def test_all_roles_agree_on_what_each_host_shall_be(name: str) -> None:
+    site, now = Site.load(INVENTORIES / name), datetime.now(UTC)
+    values = completed(site, secrets_of(site), {}, now)
+    secrets = {key: Secret(value=SecretStr(value), made=now) for key, value in values.items()}
+    vault = Vault(Path(f"{name}.age"), secrets)
+    folders = sorted((REPOSITORY / "roles").glob("*/deploy.py"))
+    roles = [import_module(f"roles.{path.parent.name}.deploy") for path in folders]
+    steps = [list(plan(roles, Target(site, host, vault))) for host in site.hosts]
+    assert all(of_host == steps[0] for of_host in steps)
 
 
 @pytest.mark.parametrize("name", OF_HOSTS)
