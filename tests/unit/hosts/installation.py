@@ -94,6 +94,15 @@ class Installation:
     def pin(self, *addresses: str) -> None:
         self.known_hosts.write_text("".join(f"{each} ssh-ed25519 {KEY}\n" for each in addresses))
 
+    def move_here(self, port: int) -> None:
+        """Make its hosts addresses of this machine, reached by SSH at a port."""
+        for number in (1, 2, 3):
+            self.change(f'"192.0.2.{number}"', f'"127.0.0.{number}"')
+        settings = self.folder / "group_data" / f"{NAME}.py"
+        settings.write_text(f"{settings.read_text()}ssh_port = {port}\n")
+        self.pin(*(f"[127.0.0.{number}]:{port}" for number in (1, 2, 3)))
+        self.renew_certificates(datetime.now(UTC))
+
     def put_secrets(self, values: dict[str, str]) -> None:
         vault.update(NAME, lambda _: values, self.secrets)
 
