@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -48,6 +50,14 @@ def explain(error: ValidationError) -> str:
             said = fault["msg"].removeprefix("Value error, ")
             faults.append(f"{key}: {said}" if key else said)
     return "; ".join(faults)
+
+
+def line_of(path: Path, error: Exception) -> str:
+    """File and line of an inventory at which it went wrong."""
+    if isinstance(error, SyntaxError):
+        return f"{path}:{error.lineno}"
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    return f"{path}:{lines[-1]}" if lines else str(path)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from tomobeam_contracts.flow import FlowType
 from tomobeam_deploy.site import checks
-from tomobeam_deploy.site.faults import SiteError, Strict, explain
+from tomobeam_deploy.site.faults import SiteError, Strict, explain, line_of
 from tomobeam_deploy.site.hosts import HOLDERS, Accounts, FileStore, Group, Host, Network, Port
 
 HTTPS = 443
@@ -237,7 +237,20 @@ class Site(Strict):
         try:
             names = runpy.run_path(str(path))
         except ValidationError as error:
-            raise SiteError(f"{path}: {explain(error)}") from error
+            raise SiteError(f"{line_of(path, error)}: {explain(error)}") from error
+        except SiteError:
+            raise
+        except (
+            AttributeError,
+            ImportError,
+            LookupError,
+            NameError,
+            OSError,
+            SyntaxError,
+            TypeError,
+            ValueError,
+        ) as error:
+            raise SiteError(f"{line_of(path, error)}: {error}") from error
         sites = [value for value in names.values() if isinstance(value, Site)]
         if len(sites) != 1:
             raise SiteError(f"{path}: wants exactly one Site(...), has {len(sites)}")

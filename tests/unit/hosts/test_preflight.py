@@ -47,6 +47,21 @@ FAULTS: list[tuple[str, Spoil, str]] = [
         "adress: unknown key; did you mean 'address'?",
     ),
     (
+        "no Python",
+        edited('name="i13",', 'name="i13"'),
+        "i13:5: invalid syntax",
+    ),
+    (
+        "name that is none",
+        edited("frozenset({Group.WEB})", "frozenset({Gruop.WEB})"),
+        "i13:17: name 'Gruop' is not defined",
+    ),
+    (
+        "group that is none",
+        edited("frozenset({Group.WEB})", 'frozenset({"page"})'),
+        "i13:17: groups.0: Input should be 'control', 'storage', 'compute', 'web' or",
+    ),
+    (
         "two hosts with one address",
         edited('"192.0.2.3"', '"192.0.2.1"'),
         "hosts.web.address: 192.0.2.1 belongs to control",
