@@ -17,6 +17,8 @@ SERVICE = Service(
         "TOMOBEAM_BROKER_PRODUCER_PASSWORD",
         "--secret",
         "TOMOBEAM_BROKER_INGESTER_PASSWORD",
+        "--secret",
+        "TOMOBEAM_BROKER_KEYSTORE_PASSWORD",
         "--",
         "java",
         "-Xms64m",
@@ -42,6 +44,7 @@ SERVICE = Service(
     secrets={
         "TOMOBEAM_BROKER_PRODUCER_PASSWORD": f"broker-{BROKER_PRODUCER}",
         "TOMOBEAM_BROKER_INGESTER_PASSWORD": f"broker-{BROKER_INGESTER}",
+        "TOMOBEAM_BROKER_KEYSTORE_PASSWORD": "broker-keystore",
     },
     files={
         f"{TEMPLATES}/activemq.xml.j2": "activemq.xml",

@@ -214,6 +214,11 @@ class Site(Strict):
         return self.host_of("broker") if self.hosts else self.address
 
     @property
+    def broker_address(self) -> str:
+        """On which address the broker listens."""
+        return str(self.hosts[self.broker_host].address) if self.hosts else self.address
+
+    @property
     def broker_port(self) -> int:
         """The broker's port for our own clients."""
         return self.ports.broker_tls if self.hosts else self.ports.broker

@@ -62,13 +62,16 @@ def tls(tmp_path) -> Iterator[tuple[ActiveMQ, BrokerSettings]]:
     """A broker that speaks TLS only, and how its partners reach it."""
     make("activemq", tmp_path / "probe")
     authority = Authority(tmp_path / "pki")
+    password = tmp_path / "keystore-password"
+    password.touch(mode=0o600)
+    password.write_text("for-a-test\n")
     store = authority.issue("localhost").key_store("for-a-test")
 
     class WithTls(ActiveMQ):
-        values = ActiveMQ.values | {"tls": {"key_store": str(store)}}
+        values = ActiveMQ.values | {"key_store": str(store)}
 
     broker = WithTls(tmp_path / "broker")
-    broker.settings["TOMOBEAM_BROKER_KEYSTORE_PASSWORD"] = "for-a-test"
+    broker.settings["TOMOBEAM_BROKER_KEYSTORE_PASSWORD_FILE"] = str(password)
     broker.start()
     yield (
         broker,
