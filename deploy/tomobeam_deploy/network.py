@@ -124,6 +124,11 @@ def addresses(site: Site, *of: Flow) -> list[Network]:
     return [*old, *new]
 
 
+def written(network: Network) -> str:
+    """An address without the length that says it is one, as nft lists it."""
+    return str(network.network_address if network.num_addresses == 1 else network)
+
+
 def listeners(site: Site, host: str) -> list[Listener]:
     """What of ours listens on the TCP ports of a host, on loopback too."""
     groups, own = site.hosts[host].groups, str(site.hosts[host].address)
@@ -137,8 +142,10 @@ def listeners(site: Site, host: str) -> list[Listener]:
     for service in services_on_hosts(site).values():
         if not service.port or HOLDERS[service.port] not in groups:
             continue
-        found.append(at(site.address, service.port, service.name))
-        if service.port == "broker" and site.old_producers:
+        # The broker ends its own TLS.
+        if service.port != "broker":
+            found.append(at(site.address, service.port, service.name))
+        elif site.old_producers:
             found.append(at(own, service.port, service.name))
         if reached_by(service.port) != service.port:
             program = FRONT_DOOR if service in fronted(site) else service.name
@@ -171,12 +178,12 @@ def _rows(site: Site, host: str) -> Iterator[tuple[str, str, str, str, str]]:
             yield number, address, program, host, "its own use"
             continue
         found = [flow for flow in reaching if flow.number == listener.number]
-        who = (name for flow in found for name in (*flow.sources, *map(str, flow.networks)))
+        who = (name for flow in found for name in (*flow.sources, *map(written, flow.networks)))
         why = (flow.why for flow in found)
         yield number, address, program, _joined(who, ", "), _joined(why, "; ")
     for flow in reaching:
         if not flow.port:
-            who = ", ".join(map(str, flow.networks))
+            who = ", ".join(map(written, flow.networks))
             yield f"{flow.number}/{flow.protocol}", "", "not ours", who, flow.why
 
 
