@@ -6,17 +6,15 @@ reachable as soon as it listens, since the rules follow from the inventory alone
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 
 from tomobeam_deploy.hosts.resources import Command, File, Resource, Unit
 from tomobeam_deploy.hosts.services import VERIFY_UNIT
 from tomobeam_deploy.hosts.target import ETC, Target
-from tomobeam_deploy.network import Flow, addresses, flows
+from tomobeam_deploy.network import Flow, addresses, flows, written
 from tomobeam_deploy.renderers.hardening import sandbox
 from tomobeam_deploy.renderers.systemd import STARTED, UNITS, recording
-from tomobeam_deploy.site import Group, Network, Site
+from tomobeam_deploy.site import Group, Site
 from tomobeam_deploy.templates import render_names
 
 GROUPS = tuple(Group)
@@ -93,13 +91,8 @@ def rules_of(site: Site, host: str) -> list[Rule]:
     rules = []
     for (protocol, number), found in reaching.items():
         sources = addresses(site, *found)
-        old = _written(n for n in sources if isinstance(n, IPv4Network))
-        new = _written(n for n in sources if isinstance(n, IPv6Network))
+        old = [written(n) for n in sources if n.version == 4]
+        new = [written(n) for n in sources if n.version == 6]
         why = "; ".join(dict.fromkeys(flow.why for flow in found))
         rules.append(Rule(protocol, number, old, new, why))
     return rules
-
-
-def _written(networks: Iterable[Network]) -> list[str]:
-    """As nft lists them."""
-    return [str(n.network_address if n.num_addresses == 1 else n) for n in networks]
