@@ -5,6 +5,7 @@ pytest tests/hosts --inventory inventories/beamline
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from tests.hosts import expected
 from tests.hosts.reach import Questions, Reached, connect
+from tomobeam_deploy.operator.verify import PASSWORD
 from tomobeam_deploy.site import Group, Site
 
 OPTION = "--inventory"
@@ -50,7 +52,8 @@ def questions(pytestconfig: pytest.Config) -> Iterator[Questions]:
     site = Site.load(inventory)
     # A socket's path may not be long.
     with tempfile.TemporaryDirectory(prefix="tomobeam-") as sockets:
-        yield Questions(site, connect(site, inventory, Path(sockets)))
+        password = os.environ.get(PASSWORD)
+        yield Questions(site, connect(site, inventory, Path(sockets), password))
 
 
 @pytest.fixture

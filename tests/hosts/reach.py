@@ -6,6 +6,7 @@ import asyncio
 import json
 import shlex
 import socket
+import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import testinfra
+from testinfra.backend.base import CommandResult
+from testinfra.backend.ssh import SshBackend
 from testinfra.host import Host as Connection
 
 from tests.hosts import expected
@@ -27,6 +29,7 @@ from tests.hosts.expected import (
 )
 from tests.hosts.programs.scan import scan
 from tomobeam_deploy.hosts.target import CA, ETC, OPT, Target
+from tomobeam_deploy.operator.verify import PASSWORD_OPTION
 from tomobeam_deploy.site import Site
 from tomobeam_deploy.site.connection import connection_settings, openssh_options
 
@@ -34,12 +37,41 @@ PROGRAMS = Path(__file__).parent / "programs"
 # Everything of these that everybody may read is searched for secrets.
 PUBLIC = ("/etc", "/home", "/run", "/tmp", "/usr/local", "/var/log", "/var/tmp")
 SCAN_LIMIT_S = 3.0
+# What sudo says where it may not ask.
+NO_PASSWORD = "a password is required"
 
 
-def connect(site: Site, inventory: Path, sockets: Path) -> dict[str, Connection]:
-    """A connection of testinfra to each host, as the operator who becomes root.
+class Operator(SshBackend):
+    """OpenSSH as the operator, who becomes root: by a password where sudo asks for one."""
 
-    Host keys are checked against the pins of the inventory; `sockets` is a folder of one's own.
+    def __init__(self, address: str, options: list[str], password: str | None) -> None:
+        super().__init__(address, ssh_extra_args=shlex.join(options), sudo=True)
+        self._password = password
+
+    def get_sudo_command(self, command: str, sudo_user: str | None) -> str:
+        """A password is read from standard input, as everyone can read arguments."""
+        sudo = "sudo --non-interactive" if self._password is None else "sudo --stdin --prompt=''"
+        return self.quote(f"{sudo} /bin/sh -c %s", command)
+
+    def run_local(self, command: str, *args: str) -> CommandResult:
+        line = self.encode(self.quote(command, *args))
+        typed = "" if self._password is None else f"{self._password}\n"
+        done = subprocess.run(
+            ["sh", "-c", line], input=typed.encode(), capture_output=True, check=False
+        )
+        return self.result(done.returncode, line, done.stdout, done.stderr)
+
+
+def connect(
+    site: Site, inventory: Path, sockets: Path, password: str | None
+) -> dict[str, Connection]:
+    """A connection of testinfra to each host; the keys are checked against the inventory's pins.
+
+    Args:
+        site: whose hosts.
+        inventory: beside which the connection settings are.
+        sockets: a folder of one's own, with a short path.
+        password: what sudo asks the operator for; None: nothing.
     """
     options = [
         *openssh_options(connection_settings(inventory).get),
@@ -48,11 +80,10 @@ def connect(site: Site, inventory: Path, sockets: Path) -> dict[str, Connection]
         "-oControlPersist=30s",
         f"-oControlPath={sockets}/%C",
     ]
+    addresses = {name: host.address for name, host in site.hosts.items()}
     return {
-        name: testinfra.get_host(
-            f"ssh://{host.address}", ssh_extra_args=shlex.join(options), sudo=True
-        )
-        for name, host in site.hosts.items()
+        name: Connection(Operator(f"[{a}]" if a.version == 6 else str(a), options, password))
+        for name, a in addresses.items()
     }
 
 
@@ -149,7 +180,8 @@ class Questions:
 
 def _answer(connection: Connection, program: str, order: Any) -> Any:
     done = connection.run("python3 -c %s %s", program, json.dumps(order))
-    assert done.rc == 0, done.stderr
+    hint = f"; give it: {PASSWORD_OPTION}" if NO_PASSWORD in done.stderr else ""
+    assert done.rc == 0, done.stderr.strip() + hint
     return json.loads(done.stdout)
 
 

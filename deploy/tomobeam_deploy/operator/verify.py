@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from getpass import getpass
 from importlib.util import find_spec
+from typing import Annotated
 
 import typer
 
@@ -13,10 +16,18 @@ from tomobeam_deploy.site import Site, SiteError
 from tomobeam_deploy.templates import ROOT
 
 TESTS = ROOT / "tests" / "hosts"
+PASSWORD_OPTION = "--same-sudo-password"
+# The variable by which the tests are given the password.
+PASSWORD = "TOMOBEAM_SUDO_PASSWORD"
 NEEDED = ("pytest", "testinfra")
 
 
-def verify(inventory: Inventory) -> None:
+def verify(
+    inventory: Inventory,
+    same_sudo_password: Annotated[
+        bool, typer.Option(PASSWORD_OPTION, help="ask once for what sudo asks for on the hosts")
+    ] = False,
+) -> None:
     """Test by SSH that every host is as it has to be, and change nothing.
 
     Units, ports from every host to every other, accounts, secrets, TLS, databases, the broker's
@@ -32,6 +43,7 @@ def verify(inventory: Inventory) -> None:
             *("--quiet", "--no-header", "--tb=short"),
         ],
         cwd=ROOT,
+        env=os.environ | ({PASSWORD: getpass("sudo password: ")} if same_sudo_password else {}),
         check=False,
     )
     if done.returncode:

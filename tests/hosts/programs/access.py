@@ -1,6 +1,6 @@
 """Runs on a host as root: what accounts may do with paths.
 
-Argument: JSON [[account, flag of test(1), path], …]. Prints JSON: for each whether it may.
+Argument: JSON [[account, flag of test(1), path], ...]. Prints JSON: for each whether it may.
 """
 
 import json

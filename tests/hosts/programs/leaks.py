@@ -1,7 +1,7 @@
 """Runs on a host as root: looks for this host's secrets wherever everybody may read.
 
 Argument: JSON {"secrets": [folders], "places": [folders]}. Prints JSON {"leaks": [[place, secret's
-file], …], "secrets": how many were looked for}. The values stay on the host, and nothing is
+file], ...], "secrets": how many were looked for}. The values stay on the host, and nothing is
 changed.
 """
 

@@ -1,7 +1,7 @@
 """Runs on a host: which of these addresses let one connect.
 
-Argument: JSON {"addresses": [[address, port], …], "limit_s": seconds}. Prints JSON: those that do.
-All are tried at once; one that refuses and one that is silent are both closed.
+Argument: JSON {"addresses": [[address, port], ...], "limit_s": seconds}. Prints JSON: those that
+do. All are tried at once; one that refuses and one that is silent are both closed.
 """
 
 import asyncio

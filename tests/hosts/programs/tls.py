@@ -1,8 +1,8 @@
 """Runs on a host: what the TLS of its services is.
 
-Argument: JSON {"ca": file, "servers": [[address, port, kind], …], "names": [...]}; kind is "plain"
-for TLS from the first byte, "postgresql" for PostgreSQL's own beginning. Prints JSON: for each
-server {"names": {name: fault or null}, "version", "ends", "old": whether TLS 1.1 is accepted}.
+Argument: JSON {"ca": file, "servers": [[address, port, kind], ...], "names": [...]}; kind is
+"plain" for TLS from the first byte, "postgresql" for PostgreSQL's own beginning. Prints JSON: for
+each server {"names": {name: fault or null}, "version", "ends", "old": whether TLS 1.1 is accepted}.
 """
 
 import json
