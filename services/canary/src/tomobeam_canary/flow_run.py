@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -22,6 +23,9 @@ from tomobeam_contracts.flow import (
 from tomobeam_contracts.tree import metadata_uri
 
 POLL_S = 0.3
+# For so long a server may be busy; on SQLite it answers 503 while its database is locked.
+BUSY_S = 20.0
+_BUSY = (429, 502, 503, 504)
 TASKS: tuple[TaskName, ...] = ("train", "inference")
 _BEGUN = ("RUNNING", "COMPLETED")
 _ENDED_BADLY = ("FAILED", "CRASHED", "CANCELLED")
@@ -59,7 +63,13 @@ class Prefect:
         flow, deployment = quote(FLOW_NAME), quote(DEPLOYMENT_NAME)
         found = self._call("GET", f"/deployments/name/{flow}/{deployment}")
         tags = run_tags("inference", image.path)
-        body = {"name": name, "parameters": parameters.to_wire(), "tags": tags}
+        body = {
+            "name": name,
+            "parameters": parameters.to_wire(),
+            "tags": tags,
+            # Asked again, the server makes no second run.
+            "idempotency_key": str(uuid.uuid4()),
+        }
         return self._call("POST", f"/deployments/{found['id']}/create_flow_run", json=body)["id"]
 
     def wait_begun(self, run_id: str, limit_s: float) -> str:
@@ -106,13 +116,18 @@ class Prefect:
             time.sleep(POLL_S)
 
     def _call(self, method: str, route: str, **kwargs: Any) -> Any:
-        try:
-            response = self._http.request(method, route, **kwargs)
-        except httpx.TransportError as error:
-            raise FlowRunError(f"Prefect at {self._http.base_url}: {error}") from error
-        if not response.is_success:
-            raise FlowRunError(f"Prefect: {route}: {response.status_code} {response.text[:300]}")
-        return response.json()
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                response = self._http.request(method, route, **kwargs)
+            except httpx.TransportError as error:
+                raise FlowRunError(f"Prefect at {self._http.base_url}: {error}") from error
+            if response.is_success:
+                return response.json()
+            if response.status_code not in _BUSY or time.monotonic() > deadline:
+                said = f"{response.status_code} {response.text[:300]}"
+                raise FlowRunError(f"Prefect: {route}: {said}")
+            time.sleep(POLL_S)
 
 
 def train_and_segment(
@@ -122,6 +137,7 @@ def train_and_segment(
     algorithm: str,
     job: str,
     *,
+    model_parameters: dict[str, Any] | None = None,
     marked_slices_only: bool = False,
 ) -> LaunchParameters:
     """Train on the mask of that tree path, then segment the image, or the marked slices of it."""
@@ -134,6 +150,7 @@ def train_and_segment(
             seg_tiled_uri=metadata_uri(tiled_url, RESULTS),
             job_name=job,
         )
-        return Step(model_name=algorithm, task_name=task, params=StepParameters(io_parameters=io))
+        params = StepParameters(io_parameters=io, model_parameters=model_parameters or {})
+        return Step(model_name=algorithm, task_name=task, params=params)
 
     return LaunchParameters(params_list=[step(task) for task in TASKS])

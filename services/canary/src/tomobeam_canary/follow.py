@@ -1,7 +1,7 @@
 """The second half, on the web host: the scan in Tiled, a mask, a flow run, its result, the page.
 
 It uses the page's own login and keys, which may not delete. So what it writes is written to the
-same places each time, and only a result of a few kilobytes is added by each canary.
+same places each time; each canary adds only a small result and the model that it came from.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tomobeam_common.tiled import Node, TiledClient
 from tomobeam_contracts.canary import Hop, announced_at
 from tomobeam_contracts.destinations import CANARY, RECONS, SEG_RESULT
 from tomobeam_contracts.flow import job_label
-from tomobeam_contracts.registry import Registry
+from tomobeam_contracts.registry import Algorithm, Registry
 from tomobeam_contracts.tree import (
     MaskMetadata,
     annotation_digest,
@@ -40,6 +40,8 @@ from tomobeam_contracts.tree import (
 POLL_S = 0.2
 AGREEMENT = 0.9
 MARKED_SLICES = 2
+# Parameters with which models grow.
+MODEL_SIZE = ("n_estimators",)
 
 
 class Follower:
@@ -119,10 +121,12 @@ class Follower:
         auth = settings.prefect_auth.get_secret_value()
         with Prefect(settings.prefect_api_url, auth) as prefect:
             with taking(Hop.PREFECT) as taken:
-                algorithm = Registry.read(settings.registry).contents[0].model_name
+                algorithm = Registry.read(settings.registry).contents[0]
                 label = job_label(self._scan, datetime.now(UTC))
                 parameters = train_and_segment(
-                    self._tiled.url, image, mask_at, algorithm, label, marked_slices_only=True
+                    *(self._tiled.url, image, mask_at, algorithm.model_name, label),
+                    model_parameters=_smallest(algorithm),
+                    marked_slices_only=True,
                 )
                 run = prefect.start(label, parameters, image)
                 taken.said = f"flow run {run}"
@@ -132,7 +136,7 @@ class Follower:
                 with taking(Hop.JOBS) as taken:
                     prefect.wait(run, self._limit_s)
                     steps = prefect.steps(run)
-                    taken.said = f"{algorithm}: {_times(steps)}"
+                    taken.said = f"{algorithm.model_name}: {_times(steps)}"
         return f"{result_path(steps[-1]['id'])}/{SEG_RESULT}"
 
     def _check(self, result: str, mask: NDArray[np.int8]) -> str:
@@ -160,6 +164,15 @@ def _spread(image: Node) -> list[int]:
     assert image.shape is not None
     depth = image.shape[0]
     return sorted({depth * (k + 1) // (MARKED_SLICES + 1) for k in range(MARKED_SLICES)})
+
+
+def _smallest(algorithm: Algorithm) -> dict[str, Any]:
+    """Settings with which a model is small, since nobody removes it."""
+    return {
+        field.param_key: type(field.default)(field.min)
+        for field in algorithm.gui_parameters
+        if field.param_key in MODEL_SIZE and field.min is not None
+    }
 
 
 def _times(steps: list[dict[str, Any]]) -> str:

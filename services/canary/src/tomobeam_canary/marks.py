@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tomobeam_canary.hops import CanaryFault
 from tomobeam_contracts.tree import UNLABELLED, MaskClass
 
-SHARE = 0.2
+SHARE = 0.02
 CLASSES = [MaskClass(name="dark", color="#56b4e9"), MaskClass(name="bright", color="#e69f00")]
 # Why these pixels, as the mask's metadata says it.
 ANNOTATION = {"kind": "grey values", "share": SHARE}
@@ -18,7 +18,7 @@ _EDGE = 2
 
 
 def marks(planes: NDArray[Any]) -> NDArray[np.int8]:
-    """The darkest and the brightest fifth of what the reconstruction covers, as two classes.
+    """The darkest and the brightest pixels of what the reconstruction covers, as two classes.
 
     Args:
         planes: slices, (n, H, W).
