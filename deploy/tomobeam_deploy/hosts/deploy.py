@@ -131,8 +131,7 @@ def deploy(*roles: ModuleType) -> None:
     target = Target(site, host.name, Vault.load(site.name))
     steps = plan(roles, target)
     everything = [resource for resources in steps.values() for resource in resources]
+    # Also where nothing is asked of this host: a step is over when it is over on all hosts.
     for stage, names in host.loop(list(steps)):
-        resources = steps[stage, names]
-        if resources:
-            name = f"{stage} {', '.join(names)}"
-            put_right(resources=resources, everything=everything, name=name)
+        name = f"{stage} {', '.join(names)}"
+        put_right(resources=steps[stage, names], everything=everything, name=name)
