@@ -57,10 +57,5 @@ def questions(pytestconfig: pytest.Config) -> Iterator[Questions]:
 
 
 @pytest.fixture
-def site(questions: Questions) -> Site:
-    return questions.site
-
-
-@pytest.fixture
 def host(request: pytest.FixtureRequest, questions: Questions) -> Reached:
     return Reached(request.param, questions.site, questions)

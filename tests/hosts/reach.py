@@ -151,8 +151,13 @@ class Questions:
         return [
             (str(self.site.hosts[host].address), port)
             for host in hosts
-            for port in ports_to_try(self.site, host, self.facts[host].result()["listening"])
+            for port in ports_to_try(self.site, host, self._listening(host))
         ]
+
+    def _listening(self, host: str) -> list[tuple[str, int, str]]:
+        """Nothing of a host that could not be asked, which its own tests tell."""
+        facts = self.facts[host]
+        return [] if facts.exception() else facts.result()["listening"]
 
     def scan_from_here(self, tried: list[tuple[str, int]]) -> tuple[str, list[tuple[str, int]]]:
         """The address by which this machine reaches those hosts, and what lets it connect."""
