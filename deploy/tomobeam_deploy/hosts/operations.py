@@ -21,7 +21,7 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
 from tomobeam_deploy.hosts.connection import notice_when_gone
-from tomobeam_deploy.hosts.resources import Answers, Bundle, Packages, Resource
+from tomobeam_deploy.hosts.resources import Bundle, Packages, Resource
 from tomobeam_deploy.hosts.upload import upload
 from tomobeam_deploy.on_host import BOOTSTRAP, COMMAND, orders
 
@@ -30,6 +30,9 @@ REPORT = "TOMOBEAM_DIFFERENCES"
 # TLS and tokens suffer no more.
 CLOCK_TOLERANCE_S = 300
 LOOK_LIMIT_S = 300
+
+# Those for which an archive is made and sent, if they differ.
+ARCHIVED = (Bundle, Packages)
 
 Differences = dict[str, list[str]]
 
@@ -76,12 +79,11 @@ def _put_right(
 ) -> Generator[PyinfraCommand, None, None]:
     uploads: dict[str, str] = {}
     for resource in differing:
-        if isinstance(resource, Bundle | Packages):
+        if isinstance(resource, ARCHIVED):
             yield FunctionCommand(upload, [resource.archive, uploads, resource.title], {})
-    # What is started anew has to answer anew.
-    waiting = [r for r in resources if isinstance(r, Answers) and r not in differing]
-    wanted = [_order(resource, uploads) for resource in [*differing, *waiting]]
-    yield _command("apply", wanted)
+    # The rest of the step too: a unit is right only until a file that it reads is put right.
+    sent = [r for r in resources if r in differing or not isinstance(r, ARCHIVED)]
+    yield _command("apply", [_order(resource, uploads) for resource in sent])
     _seen.pop(host, None)
 
 

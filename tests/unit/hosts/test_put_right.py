@@ -19,7 +19,7 @@ from tests.unit.hosts.program import needs_root
 from tomobeam_deploy.hosts import upload
 from tomobeam_deploy.hosts.archives import ArchiveError
 from tomobeam_deploy.hosts.operations import REPORT
-from tomobeam_deploy.hosts.resources import Answers, Bundle, Command, File, Folder, Packages
+from tomobeam_deploy.hosts.resources import Answers, Bundle, Command, File, Packages
 from tomobeam_deploy.packages import Repository
 
 pytestmark = needs_root
@@ -75,14 +75,30 @@ def test_a_plan_asks_once_and_is_what_is_then_done(
     assert [do for _, do in fleet.executed] == ["compare", "apply"]
 
 
-def test_only_what_differs_is_sent(fleet: Fleet, tmp_path: Path) -> None:
-    fleet.deploy({"web": [[Folder(str(tmp_path), 0o700), File.text(f"{tmp_path}/x", "x")]]})
-    [order] = fleet.orders[1]["resources"]
-    assert order["path"] == f"{tmp_path}/x"
-    assert all("content" not in order for order in fleet.orders[0]["resources"])
+def test_contents_are_only_sent_to_a_host_that_differs(fleet: Fleet, tmp_path: Path) -> None:
+    resources = [File.text(f"{tmp_path}/x", "x"), File.text(f"{tmp_path}/y", "y")]
+    fleet.deploy({"web": [resources[:1]]})
+    fleet.deploy({"web": [resources[:1]]})
+    compared, applied, again = (each["resources"] for each in fleet.orders)
+    assert "content" in applied[0]
+    assert all("content" not in order for order in [*compared, *again])
 
 
-def test_what_is_started_anew_has_to_answer_anew(fleet: Fleet, tmp_path: Path) -> None:
+def test_what_follows_from_a_change_is_put_right_in_the_same_step(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    file, copy = tmp_path / "file", tmp_path / "copy"
+    follows = Command("copy", f"cmp -s {file} {copy}", f"cp {file} {copy}")
+    fleet.deploy({"web": [[File.text(str(file), "old"), follows]]})
+    fleet.executed.clear()
+    fleet.deploy({"web": [[File.text(str(file), "new"), follows]]})
+    assert copy.read_text() == "new"
+    assert [do for _, do in fleet.executed] == ["compare", "apply"]
+
+
+def test_what_is_started_anew_has_to_answer_anew(
+    fleet: Fleet, tmp_path: Path, said: pytest.LogCaptureFixture
+) -> None:
     answers = Answers("tcp://127.0.0.1:x", "x.service", limit_s=0)
     fleet.answers["web"] = lambda do, ok, out, err: (
         (True, [out[0].replace('"tcp://127.0.0.1:x"', '"something else"')], [])
@@ -90,10 +106,9 @@ def test_what_is_started_anew_has_to_answer_anew(fleet: Fleet, tmp_path: Path) -
         else (ok, out, err)
     )
     fleet.fail_to_deploy({"web": [[answers, File.text(f"{tmp_path}/x", "x")]]})
-    assert [order["title"] for order in fleet.orders[1]["resources"]] == [
-        f"{tmp_path}/x",
-        "tcp://127.0.0.1:x",
-    ]
+    assert fleet.executed == [("web", "compare"), ("web", "apply")]
+    assert (tmp_path / "x").exists()
+    assert "[@fake/web] tcp://127.0.0.1:x\n" in said.text
 
 
 def test_no_secret_is_in_a_command_or_in_what_is_said(
