@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stomp.utils import Frame
 
-from tomobeam_devbroker.frames import MAX_FRAME, FrameError, dump, read_frame
+from tomobeam_devbroker.frames import MAX_FRAME, Refused, dump, read_frame
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), max_size=30)
 HEADERS = st.dictionaries(TEXT.filter(bool), TEXT, max_size=5).map(
@@ -25,63 +25,30 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[a:b] for a, b in pairwise(edges)]
 
 
-def parse(*pieces: bytes) -> list[Frame]:
-    """Every frame of a stream that arrives in pieces and then ends.
+def frames_of(*pieces: bytes, frames: list[Frame] | None = None) -> list[Frame]:
+    """The frames of a stream that arrives in pieces and ends; those before a wrong one in `frames`.
 
     Raises:
-        FrameError: as `read_frame`.
+        Refused: as `read_frame`.
     """
-
-    async def read_all() -> list[Frame]:
-        reader = asyncio.StreamReader(limit=MAX_FRAME)
-        frames: list[Frame] = []
-
-        async def feed() -> None:
-            for piece in pieces:
-                reader.feed_data(piece)
-                await asyncio.sleep(0)
-            reader.feed_eof()
-
-        feeding = asyncio.create_task(feed())
-        try:
-            with suppress(asyncio.IncompleteReadError):
-                while True:
-                    frame = await read_frame(reader)
-                    frames += [frame] if frame is not None else []
-        finally:
-            await feeding
-        return frames
-
-    return asyncio.run(read_all())
-
-
-@settings(deadline=None)
-def frames_of(*pieces: bytes, frames: list[Frame] | None = None, ended: bool = True) -> list[Frame]:
-    """The frames of a stream that arrives in pieces; those before a wrong one in `frames`."""
     got = [] if frames is None else frames
 
-    async def read() -> None:
-        reader = asyncio.StreamReader(limit=MAX_FRAME)
-        async with asyncio.TaskGroup() as both:
-            both.create_task(feed(reader))
+    async def read(reader: asyncio.StreamReader) -> None:
+        with suppress(asyncio.IncompleteReadError):
             while True:
                 frame = await read_frame(reader)
-                if frame is not None:
-                    got.append(frame)
+                got.extend([frame] if frame is not None else [])
 
-    async def feed(reader: asyncio.StreamReader) -> None:
+    async def feed() -> None:
+        reader = asyncio.StreamReader(limit=MAX_FRAME)
+        reading = asyncio.create_task(read(reader))
         for piece in pieces:
             reader.feed_data(piece)
             await asyncio.sleep(0)
-        if ended:
-            reader.feed_eof()
+        reader.feed_eof()
+        await reading
 
-    try:
-        asyncio.run(read())
-    except* asyncio.IncompleteReadError:
-        pass
-    except* FrameError as errors:
-        raise errors.exceptions[0] from None
+    asyncio.run(feed())
     return got
 
 
@@ -99,7 +66,7 @@ def test_any_cutting_gives_the_same_frames(frames, places):
 @given(st.lists(st.binary(max_size=200), max_size=10))
 def test_noise_is_refused_or_waited_for(pieces):
     frames: list[Frame] = []
-    with suppress(FrameError):
+    with suppress(Refused):
         frames_of(*pieces, frames=frames)
     assert all(frame.cmd for frame in frames)
 
@@ -112,7 +79,7 @@ MUTABLE = dump("SEND", {"destination": "/topic/a", "k": "v:w"}, b"body\0more")
 def test_one_wrong_byte_never_does_worse_than_a_refusal(at, byte, cut_there):
     data = MUTABLE[:at] + bytes([byte]) + (b"" if cut_there else MUTABLE[at + 1 :])
     frames: list[Frame] = []
-    with suppress(FrameError):
+    with suppress(Refused):
         frames_of(data + MUTABLE, frames=frames)
     for frame in frames:
         assert isinstance(frame.body, bytes)
@@ -120,12 +87,12 @@ def test_one_wrong_byte_never_does_worse_than_a_refusal(at, byte, cut_there):
 
 
 def test_a_password_with_a_backslash_is_as_sent():
-    (frame,) = parse(b"CONNECT\npasscode:a\\nb:c\\\n\n\0")
+    (frame,) = frames_of(b"CONNECT\npasscode:a\\nb:c\\\n\n\0")
     assert frame.headers["passcode"] == "a\\nb:c\\"
 
 
 def test_first_of_repeated_headers_counts():
-    (frame,) = parse(b"SEND\na:1\na:2\n\n\0")
+    (frame,) = frames_of(b"SEND\na:1\na:2\n\n\0")
     assert frame.headers["a"] == "1"
 
 
@@ -157,12 +124,12 @@ def test_heart_beats_are_no_frames(beats):
     ],
 )
 def test_what_is_wrong_is_said(data, sentence):
-    with pytest.raises(FrameError) as caught:
-        parse(data)
+    with pytest.raises(Refused) as caught:
+        frames_of(data)
     assert str(caught.value) == sentence
 
 
 def test_the_largest_frame_passes():
     body = b"x" * (MAX_FRAME - 100)
-    (frame,) = parse(dump("SEND", {"destination": "/topic/a"}, body))
+    (frame,) = frames_of(dump("SEND", {"destination": "/topic/a"}, body))
     assert frame.body == body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,9 +37,7 @@ async def on_disk(store: Store) -> None:
 
 async def test_what_was_written_is_there_again(path):
     store = Store(path, fatal)
-    rows = [store.new_row() for _ in range(3)]
-    for row in rows:
-        store.insert(row, "/queue/a", Message({"k": "µ"}, b"\0\xff"))
+    rows = [store.insert("/queue/a", Message({"k": "µ"}, b"\0\xff")) for _ in range(3)]
     await on_disk(store)
     store.delete(rows[0])
     store.update(rows[1], "/queue/b", 2, 99.0)
@@ -46,23 +45,23 @@ async def test_what_was_written_is_there_again(path):
     store = Store(path, fatal)
     assert store.found == [(rows[1], "/queue/b", 99.0), (rows[2], "/queue/a", 0.0)]
     assert store.read(rows[1]) == Message({"k": "µ"}, b"\0\xff", redeliveries=2)
-    assert store.new_row() > rows[2]
+    assert store.insert("/queue/a", Message({}, b"")) > rows[2]
     store.close()
 
 
 async def test_a_turn_is_whole_or_not_at_all_and_then_nothing_is_answered(path):
     failures, answers = [], []
     store = Store(path, failures.append)
-    store.insert(store.new_row(), "/queue/a", Message({}, b"kept"))
+    store.insert("/queue/a", Message({}, b"kept"))
     store.then(answers.append, "kept")
     await on_disk(store)
-    row = store.new_row()
-    store.insert(row, "/queue/a", Message({}, b"once"))
-    store.insert(row, "/queue/a", Message({}, b"twice"))
+    store.insert("/queue/a", Message({}, b"whole"))
+    nobody: Any = None
+    store.insert("/queue/a", Message({}, nobody))
     store.then(answers.append, "never")
     store.close()
     assert answers == ["kept"]
-    assert ["UNIQUE constraint failed" in str(e) and str(path) in str(e) for e in failures] == [
+    assert ["NOT NULL constraint failed" in str(e) and str(path) in str(e) for e in failures] == [
         True
     ]
     store = Store(path, fatal)

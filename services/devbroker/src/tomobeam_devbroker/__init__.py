@@ -6,5 +6,5 @@ It promises the local profile what ActiveMQ promises the others, and one conform
 - `frames`: bytes to frames and back, around the parser of stomp.py.
 - `store`: messages in SQLite; nothing is answered or delivered before it is on disk.
 - `broker`: queues, subscriptions, redelivery, dead letters.
-- `session`: one client and its part of the protocol; `connection`: its socket and heart-beats.
+- `session`: one client: its socket and its part of the protocol.
 """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
 import signal
 from pathlib import Path
 
@@ -15,19 +14,19 @@ from tomobeam_common.health import notify_systemd
 from tomobeam_common.settings import ServiceSettings, SettingsError, fail
 from tomobeam_contracts import destinations
 from tomobeam_devbroker.broker import Broker
-from tomobeam_devbroker.connection import Connection
 from tomobeam_devbroker.frames import MAX_FRAME
 from tomobeam_devbroker.session import Session, User
 from tomobeam_devbroker.store import Store, StoreError
 
 log = logs.get(__name__)
 
+HOST = "127.0.0.1"
+
 
 class Settings(ServiceSettings):
     """Settings of the embedded broker."""
 
-    broker_host: str = Field("127.0.0.1", description="address to listen on")
-    broker_port: int = Field(61613, gt=0, lt=65536, description="port to listen on")
+    broker_port: int = Field(61613, gt=0, lt=65536, description="port to listen on, on loopback")
     broker_database: Path = Field(description="SQLite file that holds the messages")
     broker_producer_password: SecretStr
     broker_ingester_password: SecretStr
@@ -41,11 +40,9 @@ def users(settings: Settings) -> dict[str, User]:
     """Who may log in, and what they may do."""
     scans, kept = destinations.topic(settings.scan_topic), destinations.queue(settings.ingest_queue)
     dead = destinations.queue(destinations.DEAD_LETTER_PREFIX + settings.ingest_queue)
-    producer = User(settings.broker_producer_password, frozenset({scans}), frozenset())
+    producer = User(settings.broker_producer_password, send={scans}, read=set())
     # It sends to its own queue when an operator has dead letters tried again.
-    ingester = User(
-        settings.broker_ingester_password, frozenset({kept, dead}), frozenset({scans, kept, dead})
-    )
+    ingester = User(settings.broker_ingester_password, {kept, dead}, {scans, kept, dead})
     return {destinations.BROKER_PRODUCER: producer, destinations.BROKER_INGESTER: ingester}
 
 
@@ -65,8 +62,8 @@ async def serve(settings: Settings) -> None:
             end.set_exception(error) if error else end.set_result(None)
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        session = Session(broker, known, Connection(reader, writer))
-        task = loop.create_task(session.run())
+        # Not a coroutine: asyncio calls it an error when such a one is cancelled.
+        task = loop.create_task(Session(broker, known, reader, writer).run())
         sessions.add(task)
         task.add_done_callback(sessions.discard)
 
@@ -76,29 +73,24 @@ async def serve(settings: Settings) -> None:
     store = Store(settings.broker_database, failed=stop)
     copies = {settings.scan_topic: settings.ingest_queue}
     broker = Broker(store, copies, settings.broker_redeliveries, settings.broker_redelivery_s)
-    server = await asyncio.start_server(
-        accept, settings.broker_host, settings.broker_port, limit=MAX_FRAME
-    )
+    server = await asyncio.start_server(accept, HOST, settings.broker_port, limit=MAX_FRAME)
     log.info("listening", port=settings.broker_port)
     notify_systemd()
     try:
         await end
     finally:
-        log.info("stopping", connections=len(sessions))
         server.close()
         for task in sessions:
             task.cancel()
         await asyncio.gather(*sessions, return_exceptions=True)
         store.close()
+        log.info("stopped")
 
 
 def main() -> None:
     """Run the broker."""
-    told = [
-        f"TOMOBEAM_{name.upper()}: {field.description}"
-        for name, field in Settings.model_fields.items()
-        if field.description
-    ]
+    fields = Settings.model_fields.items()
+    told = [f"TOMOBEAM_{name.upper()}: {f.description}" for name, f in fields if f.description]
     argparse.ArgumentParser(
         prog="tomobeam-devbroker",
         description=__doc__,
@@ -107,17 +99,14 @@ def main() -> None:
     ).parse_args()
     try:
         settings = Settings.load()
+        logs.configure("devbroker", settings.log_level, settings.log_format)
+        asyncio.run(serve(settings))
     except SettingsError as error:
         fail(str(error))
-    logs.configure("devbroker", settings.log_level, settings.log_format)
-    try:
-        asyncio.run(serve(settings))
     except StoreError as error:
         fail(f"TOMOBEAM_BROKER_DATABASE: {error}", 1)
     except OSError as error:
-        why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be had: {error}"
-        where = f"port {settings.broker_port} on {settings.broker_host}"
-        fail(f"TOMOBEAM_BROKER_PORT: {where} {why}", 1)
+        fail(f"TOMOBEAM_BROKER_PORT: {error.strerror}", 1)
 
 
 if __name__ == "__main__":

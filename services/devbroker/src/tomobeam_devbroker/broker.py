@@ -9,27 +9,23 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tomobeam_common import logs
 from tomobeam_contracts.destinations import DEAD_LETTER_PREFIX, queue, topic
 from tomobeam_devbroker.store import Message, Store
-
-if TYPE_CHECKING:
-    from tomobeam_devbroker.session import Session
 
 log = logs.get(__name__)
 
 
 @dataclass(eq=False)
 class Subscription:
-    """One SUBSCRIBE. `outstanding` counts what was delivered and not yet answered."""
+    """One SUBSCRIBE. `outstanding` counts what `deliver` was given and is not yet answered."""
 
     name: str
     destination: str
     ack: str
     prefetch: int
-    receiver: Session
+    deliver: Callable[[Delivery], None]
     outstanding: int = 0
 
 
@@ -59,7 +55,7 @@ class Broker:
         `redeliveries` times and then again is dead; before each it waits, at first
         `first_wait_s`, then twice as long each time, but no longer than 64 times.
         """
-        self._store = store
+        self._store, self.then = store, store.then
         self._copies = {topic(source): queue(kept) for source, kept in copies.items()}
         self._redeliveries, self._first_wait_s = redeliveries, first_wait_s
         self._ready: defaultdict[str, list[int]] = defaultdict(list)
@@ -67,19 +63,13 @@ class Broker:
         for row, destination, due in store.found:
             self._push(destination, row, due)
 
-    def then(self, step: Callable[..., None], *values: object) -> None:
-        """Call once everything that was asked so far is on disk."""
-        self._store.then(step, *values)
-
     def send(self, destination: str, headers: Mapping[str, str], body: bytes) -> None:
         """Accept a message for a queue or a topic."""
         marks = {"message-id": f"ID:{uuid.uuid4()}", "timestamp": str(time.time_ns() // 1_000_000)}
         message = Message({**headers, **marks}, body)
         kept = destination if destination.startswith("/queue/") else self._copies.get(destination)
         if kept is not None:
-            row = self._store.new_row()
-            self._store.insert(row, kept, message)
-            self.then(self._push, kept, row)
+            self.then(self._push, kept, self._store.insert(kept, message))
         if kept != destination:
             self.then(self._publish, destination, message)
 
@@ -133,7 +123,7 @@ class Broker:
 
     def _deliver(self, delivery: Delivery) -> None:
         delivery.subscription.outstanding += 1
-        delivery.subscription.receiver.deliver(delivery)
+        delivery.subscription.deliver(delivery)
 
     def _settle(self, delivery: Delivery) -> None:
         delivery.subscription.outstanding -= 1

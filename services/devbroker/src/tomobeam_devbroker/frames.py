@@ -25,15 +25,15 @@ _UNESCAPED = ("CONNECT", "STOMP", "CONNECTED")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", ":": "\\c", "\r": "\\r"})
 
 
-class FrameError(ValueError):
-    """What arrived is not STOMP, or more than is taken; the message says why."""
+class Refused(ValueError):
+    """A frame is not STOMP, or asks for what it may not have; the message tells the client why."""
 
 
 async def read_frame(reader: asyncio.StreamReader) -> Frame | None:
     """The next frame; None for a heart-beat. The reader's limit is to be `MAX_FRAME`.
 
     Raises:
-        FrameError: the stream is not STOMP from here on; read no more of it.
+        Refused: the stream is not STOMP from here on; read no more of it.
         asyncio.IncompleteReadError: the other side closed the connection.
     """
     data = await reader.readexactly(1)
@@ -43,23 +43,23 @@ async def read_frame(reader: asyncio.StreamReader) -> Frame | None:
         try:
             data += await reader.readuntil(b"\0")
         except asyncio.LimitOverrunError as error:
-            raise FrameError(_TOO_LARGE) from error
+            raise Refused(_TOO_LARGE) from error
     end = _HEAD_END.search(data)
     if end is None:
-        raise FrameError("a frame ended before its headers did")
+        raise Refused("a frame ended before its headers did")
     command, headers = _parse_head(data[: end.start()].replace(b"\r\n", b"\n"))
     body = data[end.end() :]
     if "content-length" in headers:
         text = headers["content-length"].strip(" ")
         if not re.fullmatch("[0-9]{1,12}", text):
-            raise FrameError("content-length: not a number of bytes")
+            raise Refused("content-length: not a number of bytes")
         length = int(text)
         if end.end() + length >= MAX_FRAME:
-            raise FrameError(_TOO_LARGE)
+            raise Refused(_TOO_LARGE)
         # The NUL that was found is the body's own if the body is said to go on.
         body += await reader.readexactly(max(0, length + 1 - len(body)))
         if len(body) != length + 1 or body[-1] != 0:
-            raise FrameError("content-length: the body does not end there with a NUL")
+            raise Refused("content-length: the body does not end there with a NUL")
     return Frame(command, headers, body[:-1])
 
 
@@ -68,13 +68,13 @@ def _parse_head(head: bytes) -> tuple[str, dict[str, str]]:
     try:
         command, *lines = head.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise FrameError(f"the headers of a frame are not UTF-8: {error.reason}") from error
+        raise Refused(f"the headers of a frame are not UTF-8: {error.reason}") from error
     # These alone are sent without escapes, so that older partners can read them.
     unescaped = command in _UNESCAPED
     pattern = _RAW_HEADER if unescaped else _HEADER
     for number, line in enumerate(lines, start=1):
         if not pattern.fullmatch(line):
-            raise FrameError(f"header {number} of a frame is not name:value")
+            raise Refused(f"header {number} of a frame is not name:value")
     return command, parse_headers([x.replace("\\", "\\\\") if unescaped else x for x in lines])
 
 

@@ -11,7 +11,6 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,10 +56,9 @@ class Store:
         Raises:
             StoreError: it cannot be opened, is no database, or another broker has it open.
         """
-        self.path = path
-        self._failed = failed
-        self._changes: list[tuple[str, tuple[object, ...]]] = []
-        self._steps: list[Callable[[], None]] = []
+        self.path, self._failed = path, failed
+        self._changes: list[Callable[[], object]] = []
+        self._steps: list[Callable[[], object]] = []
         try:
             self._db = sqlite3.connect(path, timeout=0)
             # Exclusive: a second broker on the same file would deliver everything twice.
@@ -73,22 +71,18 @@ class Store:
             raise StoreError(f"{path}: {error}") from error
         self._top = self.found[-1][0] if self.found else 0
 
-    def new_row(self) -> int:
-        """The next number of a message; they rise in the order of arrival."""
-        self._top += 1
-        return self._top
-
     def read(self, row: int) -> Message:
         """One message that is in the database."""
         sql = "select headers, body, redeliveries from messages where id = ?"
-        with closing(self._db.execute(sql, (row,))) as cursor:
-            headers, body, redeliveries = cursor.fetchone()
+        ((headers, body, redeliveries),) = self._db.execute(sql, (row,)).fetchall()
         return Message(json.loads(headers), body, redeliveries)
 
-    def insert(self, row: int, queue: str, message: Message) -> None:
-        """Keep a message under a number from `new_row`."""
+    def insert(self, queue: str, message: Message) -> int:
+        """Keep a message; its number, which rises in the order of arrival."""
+        self._top += 1
         sql = "insert into messages (id, queue, headers, body) values (?, ?, ?, ?)"
-        self._change(sql, row, queue, json.dumps(message.headers), message.body)
+        self._change(sql, self._top, queue, json.dumps(message.headers), message.body)
+        return self._top
 
     def update(self, row: int, queue: str, redeliveries: int, due: float) -> None:
         """Put a message in a queue, to be delivered from `due` on (seconds since 1970)."""
@@ -101,16 +95,15 @@ class Store:
 
     def then(self, step: Callable[..., None], *values: object) -> None:
         """Call once everything so far is on disk."""
-        self._schedule()
-        self._steps.append(partial(step, *values))
+        self._at_the_end(self._steps, partial(step, *values))
 
     def _change(self, sql: str, *values: object) -> None:
-        self._schedule()
-        self._changes.append((sql, values))
+        self._at_the_end(self._changes, partial(self._db.execute, sql, values))
 
-    def _schedule(self) -> None:
+    def _at_the_end(self, calls: list[Callable[[], object]], call: Callable[[], object]) -> None:
         if not self._changes and not self._steps:
             asyncio.get_running_loop().call_soon(self._flush)
+        calls.append(call)
 
     def _flush(self) -> None:
         changes, self._changes = self._changes, []
@@ -119,8 +112,8 @@ class Store:
             return  # `close` was here before the turn's end.
         try:
             with self._db:
-                for sql, values in changes:
-                    self._db.execute(sql, values)
+                for change in changes:
+                    change()
             for step in steps:
                 step()
         except sqlite3.Error as error:
