@@ -184,7 +184,11 @@ class Questions:
 
 
 def _answer(connection: Connection, program: str, order: Any) -> Any:
-    done = connection.run("python3 -c %s %s", program, json.dumps(order))
+    try:
+        done = connection.run("python3 -c %s %s", program, json.dumps(order))
+    except RuntimeError as error:
+        # testinfra's, with the whole command before what ssh said.
+        raise ConnectionError(error.args[0].stderr.strip()) from None
     hint = f"; give it: {PASSWORD_OPTION}" if NO_PASSWORD in done.stderr else ""
     assert done.rc == 0, done.stderr.strip() + hint
     return json.loads(done.stdout)
