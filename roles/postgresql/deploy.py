@@ -66,13 +66,15 @@ def activate(target: Target) -> list[Resource]:
         "SELECT 'may have read other files than these since its start' "
         "WHERE pg_conf_load_time() > pg_postmaster_start_time()"
     )
+    # One that recovers answers nothing, and is not to begin anew.
+    ask = f'cd / && runuser -u {USER} -- {QUERY} --command="{reloaded}" || true'
     return [
         # Debian's umbrella, through which its clusters start with the host.
         Unit("postgresql.service"),
         Unit(UNIT, files=READS),
         Command(
             name=f"{UNIT}: what it has read",
-            check=_nothing(f'cd / && runuser -u {USER} -- {QUERY} --command="{reloaded}"'),
+            check=_nothing(ask),
             apply=f"systemctl restart {UNIT}",
         ),
         Answers(f"tcp://{target.host.address}:{target.site.ports.postgresql}", UNIT),
