@@ -1,7 +1,7 @@
 # The developer's vocabulary. Nothing is installed outside this folder (and chromium, if root,
 # for the browser tests).
 .DEFAULT_GOAL := help
-.PHONY: help lab lab-down lab-status demo up down status env check test lint format lock schemas bench clean browser
+.PHONY: help site lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock schemas bench clean browser
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -30,11 +30,17 @@ $(UV):
 	@$(UV) sync --frozen --quiet --inexact --no-dev --extra local
 	@touch $@
 
+# What a beamline's controller needs besides.
+.venv/.site: $(LOCKED) | $(UV)
+	@echo "installing what a controller needs into .venv …" >&2
+	@$(UV) sync --frozen --quiet --inexact --no-dev --extra beamline
+	@touch $@
+
 # And what developing needs.
 .venv/.dev: $(LOCKED) | $(UV)
 	@echo "installing what developing needs into .venv …" >&2
 	@$(UV) sync --frozen --quiet --all-extras
-	@touch $@ .venv/.run
+	@touch $@ .venv/.run .venv/.site
 
 demo: .venv/.run ## the whole chain on this machine, from projections to a segmented tomogram (ONCE=1: exit after the table)
 	@$(BIN)/tomobeam demo $(if $(ONCE),--once)
@@ -51,14 +57,22 @@ status: .venv/.run ## which service runs and answers
 env: .venv/.run ## print export lines for other clients (use: eval "$$(make -s env)")
 	@$(BIN)/tomobeam env
 
-lab: .venv/.run ## start bare Debian hosts on this machine, to deploy to (needs root)
+site: .venv/.site ## install what a controller needs: pyinfra, tomobeam-site
+
+lab: .venv/.site ## start bare Debian hosts on this machine, to deploy to (needs root)
 	@$(BIN)/tomobeam-lab up
 
-lab-down: .venv/.run ## remove them
+lab-down: .venv/.site ## remove them
 	@$(BIN)/tomobeam-lab down
 
-lab-status: .venv/.run ## how each of them is
+lab-status: .venv/.site ## how each of them is
 	@$(BIN)/tomobeam-lab status
+
+lab-test: .venv/.dev ## deploy to bare hosts, deploy again, verify, canary, drift; in under twenty minutes
+	@$(BIN)/python -m pytest -x tests/deploy/test_whole.py --durations 15
+
+test-full: .venv/.dev ## lab-test, and every fault: hosts that die, disks that fill, deploys that are killed
+	@$(BIN)/python -m pytest tests/lab tests/deploy --durations 15
 
 lint: .venv/.dev ## style, types, and documents that must follow from the code
 	@$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from roles.reconstruction import deploy as reconstruction
 from roles.tiled import deploy as tiled
 from roles.webapp import deploy as webapp
 from roles.worker import deploy as worker
+from tomobeam_deploy.canary.operation import canary
 from tomobeam_deploy.hosts.deploy import deploy
 
 # Each stage is done by all of them, on all hosts, before the next; a role says on which groups it
@@ -32,3 +33,4 @@ deploy(
     webapp,
     reconstruction,
 )
+canary()
