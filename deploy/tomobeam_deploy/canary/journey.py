@@ -15,12 +15,14 @@ from tomobeam_deploy.canary.wires import Wire, wires
 from tomobeam_deploy.hosts.target import Target
 
 LOG_LINES = 10
+# Of several canaries at once each waits for its turn on a host.
+TURN_LIMIT_S = 600
 # A unit of this run's own, gone with it, so that its log is this run's alone.
-RUN = """\
+RUN = f"""\
 set -eu
 umask 022
 exec 9>/run/lock/tomobeam-canary
-flock --nonblock 9 || { echo "another canary is on its way" >&2; exit 1; }
+flock --timeout {TURN_LIMIT_S} 9 || {{ echo "another canary is still on its way" >&2; exit 1; }}
 file=/run/systemd/system/$1
 trap 'rm -f "$file"; systemctl reset-failed "$1" 2>/dev/null || true; systemctl daemon-reload' EXIT
 cat >"$file"

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyinfra.api import Config, Inventory, State
+from pyinfra.api.connect import connect_all
+from pyinfra.api.operation import add_op
+from pyinfra.api.operations import run_ops
+from pyinfra.connectors.fake import FakeConnector
+from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from tests.support.platform import REPOSITORY
 from tomobeam_contracts.canary import FIRST_HALF, SECOND_HALF, Hop, HopReport
-from tomobeam_deploy.canary import halves
+from tomobeam_deploy.canary import halves, operation
 from tomobeam_deploy.canary.journey import LOG, RUN, Journey, Unreached, travel
 from tomobeam_deploy.canary.report import document, text
 from tomobeam_deploy.hosts.target import Target
@@ -153,3 +161,76 @@ def test_the_log_of_a_host_that_is_not_reached_is_not_missed(site: Site) -> None
     hosts = Hosts(Hop.REGISTER)
     hosts.away = {site.host_of("ingester")}
     assert "(the connection broke: reset)" in text(document(fly(site, hosts)))
+
+
+def deploy(
+    site: Site, hosts: Hosts, patch: pytest.MonkeyPatch, *, limit: str = "", dry: bool = False
+) -> State:
+    """A run of pyinfra that consists of the canary alone."""
+
+    def run(connector: FakeConnector, command: Any, **arguments: Any) -> tuple[bool, CommandOutput]:
+        _, _, script, _, argument = command.bits
+        try:
+            said = hosts(connector.host.name, script.obj, argument.obj, *arguments["_stdin"])
+        except Unreached as error:
+            return False, CommandOutput([OutputLine("stderr", str(error))])
+        return True, CommandOutput([OutputLine("stdout", line) for line in said.splitlines()])
+
+    patch.setattr(FakeConnector, "run_shell_command", run)
+    patch.setenv("PYINFRA_PROGRESS", "off")
+    data = {"fake_delay": 0, "fake_delay_jitter": 0}
+    inventory = Inventory(([f"@fake/{name}" for name in site.hosts], data))
+    for each in list(inventory):
+        each.name = each.name.removeprefix("@fake/")
+    inventory.hosts = {each.name: each for each in inventory}
+    chosen = [each for each in inventory if each.name == limit] if limit else None
+    state = State()
+    state.init(inventory, Config(), initial_limit=chosen)
+    connect_all(state)
+    sender = site.host_of("reconstruction")
+    add_op(state, operation.fly, site=site, sender=sender, name="canary")
+    if not dry:
+        run_ops(state)
+    return state
+
+
+def failed(state: State) -> list[str]:
+    return [each.name for each in state.failed_hosts]
+
+
+def test_in_a_deploy_it_changes_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.json"
+    monkeypatch.setenv(operation.REPORT, str(report))
+    state = deploy(site, Hosts(), monkeypatch)
+    assert failed(state) == []
+    metas = [op.operation_meta for ops in state.ops.values() for op in ops.values()]
+    assert len(metas) == len(site.hosts)
+    assert not any(meta.did_change() for meta in metas)
+    assert json.loads(report.read_text())["passed"]
+
+
+def test_it_fails_a_deploy(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "pyinfra")
+    state = deploy(site, Hosts(Hop.JOBS), monkeypatch)
+    assert failed(state) == [site.host_of("webapp")]
+    assert "jobs on images in Tiled failed: no" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_plan_sends_none(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = Hosts()
+    deploy(site, hosts, monkeypatch, dry=True)
+    assert hosts.asked == []
+
+
+def test_a_run_that_leaves_a_half_out_sends_none(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hosts = Hosts()
+    state = deploy(site, hosts, monkeypatch, limit=site.host_of("webapp"))
+    assert (hosts.asked, failed(state)) == ([], [])
+    assert f"no canary: {site.host_of('reconstruction')} is not part of this run" in caplog.text

@@ -30,6 +30,7 @@ from tomobeam_contracts.destinations import CANARY, RECONS, SEG_RESULT
 from tomobeam_contracts.flow import job_label
 from tomobeam_contracts.registry import Algorithm, Registry
 from tomobeam_contracts.tree import (
+    UNLABELLED,
     MaskMetadata,
     annotation_digest,
     mask_path,
@@ -77,7 +78,7 @@ class Follower:
         with taking(Hop.MASK) as taken:
             mask = marks(planes)
             mask_at = self._write_mask(image, slices, mask)
-            taken.said = f"/{mask_at}"
+            taken.said = f"{np.count_nonzero(mask != UNLABELLED)} pixels marked"
         result = self._segment(image, mask_at)
         with taking(Hop.RESULT) as taken:
             taken.said = self._check(result, mask)
@@ -88,14 +89,18 @@ class Follower:
             taken.said = f"slice {pixels / 1e3:.0f} kB, its labels {labels / 1e3:.1f} kB"
 
     def _arrival(self) -> Node:
+        """The node that says of itself that it is of this scan, or of a later one."""
         deadline = time.monotonic() + self._limit_s
-        while not (found := self._tiled.find(RECONS, "scan", self._scan)):
+        while True:
+            for node in self._tiled.find(RECONS, "producer", CANARY):
+                # Names of scans are in the order of their times.
+                if str(node.metadata.get("scan")) >= self._scan:
+                    return node
             if time.monotonic() > deadline:
                 raise CanaryFault(
                     f"no node of {self._scan} in /{RECONS} within {self._limit_s:g} s"
                 )
             time.sleep(POLL_S)
-        return found[0]
 
     def _write_mask(self, image: Node, slices: list[int], mask: NDArray[np.int8]) -> str:
         assert image.shape is not None
@@ -149,7 +154,7 @@ class Follower:
                 f"/{result} agrees with {share:.0%} of the marks that it was trained on; "
                 f"{AGREEMENT:.0%} are expected"
             )
-        return f"/{result} agrees with {share:.1%} of the marks"
+        return f"{share:.1%} of the marks are seen as they are marked"
 
 
 def follow(settings: FollowSettings, scan: str) -> None:

@@ -32,7 +32,7 @@ def send(settings: SendSettings) -> None:
     with taking(Hop.RECONSTRUCT) as taken:
         _reconstruct(scan_folder, limit_s)
         process_file, images = _content(scan_folder)
-        taken.said = f"{len(images)} slices in {scan_folder}"
+        taken.said = f"{len(images)} slices"
     with taking(Hop.NOTIFY) as taken:
         scan = scan_name(datetime.now(UTC))
         _call(
