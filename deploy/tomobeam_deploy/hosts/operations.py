@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Generator, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Literal, cast
 from weakref import WeakKeyDictionary
 
@@ -20,21 +18,19 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
+from tomobeam_deploy.hosts import report
 from tomobeam_deploy.hosts.connection import notice_when_gone
+from tomobeam_deploy.hosts.report import Differences
 from tomobeam_deploy.hosts.resources import Bundle, Packages, Resource
 from tomobeam_deploy.hosts.upload import upload
 from tomobeam_deploy.on_host import BOOTSTRAP, COMMAND, orders
 
-# A file to which a plan adds what each host lacks, one JSON object a line: for `drift`.
-REPORT = "TOMOBEAM_DIFFERENCES"
 # TLS and tokens suffer no more.
 CLOCK_TOLERANCE_S = 300
 LOOK_LIMIT_S = 300
 
 # Those for which an archive is made and sent, if they differ.
 ARCHIVED = (Bundle, Packages)
-
-Differences = dict[str, list[str]]
 
 
 class HostFault(RuntimeError):
@@ -55,7 +51,7 @@ def put_right(
     again only after something was changed.
     """
     host, state = cast(Host, ctx_host.get()), cast(State, ctx_state.get())
-    if host in state.failed_hosts:
+    if not resources or host in state.failed_hosts:
         return
     try:
         seen = _see(host, everything)
@@ -106,11 +102,12 @@ def _see(host: Host, everything: Sequence[Resource]) -> Differences:
     if host not in _seen:
         state = cast(State, ctx_state.get())
         try:
-            _seen[host] = _look(host, state, [resource.wanted() for resource in everything])
+            found = _look(host, state, [resource.wanted() for resource in everything])
         except HostFault as fault:
-            _report(host, state, {"fault": str(fault)})
+            report.add(host.name, str(fault))
             raise
-        _report(host, state, {"differs": _seen[host]})
+        report.add(host.name, found)
+        _seen[host] = found
     return _seen[host]
 
 
@@ -159,10 +156,3 @@ def _check_clock(now: float, began: float, ended: float) -> None:
 def _command(do: Literal["compare", "apply"], wanted: list[dict[str, Any]]) -> StringCommand:
     program, *flags, _ = COMMAND
     return StringCommand(program, *flags, QuoteString(BOOTSTRAP), _stdin=[orders(do, wanted)])
-
-
-def _report(host: Host, state: State, said: dict[str, Any]) -> None:
-    path = os.environ.get(REPORT)
-    if path and not state.is_executing:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"host": host.name, **said}) + "\n")

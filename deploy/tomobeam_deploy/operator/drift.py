@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,8 +12,8 @@ from pathlib import Path
 
 import typer
 
-from tomobeam_deploy.hosts import preflight
-from tomobeam_deploy.hosts.operations import REPORT, Differences
+from tomobeam_deploy.hosts import preflight, report
+from tomobeam_deploy.hosts.report import Differences
 from tomobeam_deploy.operator import Inventory, Limit
 from tomobeam_deploy.templates import ROOT
 
@@ -62,28 +61,27 @@ def look(inventory: Path, limit: Iterable[str] = (), deploy: Path = ALL) -> Drif
     limited = [host for pattern in limit for host in preflight.hosts_of(site, inventory, pattern)]
     hosts = [host for host in site.hosts if not limit or host in limited]
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "differences"
-        said = _plan(inventory, limit, deploy, report)
-        lines = report.read_text(encoding="utf-8").splitlines() if report.exists() else []
-    found = {each["host"]: each for each in map(json.loads, lines)}
-    return Drift(
-        {host: found[host]["differs"] for host in hosts if "differs" in found.get(host, {})},
-        {
-            host: found.get(host, {}).get("fault") or _reason(host, said)
-            for host in hosts
-            if "differs" not in found.get(host, {})
-        },
-    )
+        path = Path(folder) / "differences"
+        said = _plan(inventory, limit, deploy, path)
+        found = report.read(path)
+    drift = Drift()
+    for host in hosts:
+        match found.get(host, _reason(host, said)):
+            case str(fault):
+                drift.faults[host] = fault
+            case differences:
+                drift.differences[host] = differences
+    return drift
 
 
-def _plan(inventory: Path, limit: list[str], deploy: Path, report: Path) -> str:
+def _plan(inventory: Path, limit: list[str], deploy: Path, path: Path) -> str:
     """Let pyinfra plan a deploy; what it says while it does."""
     # With --json it asks no questions where a host fails, but goes on with the others.
     flags = ["--dry", "--json", *(word for pattern in limit for word in ("--limit", pattern))]
     done = subprocess.run(
         [sys.executable, "-m", "pyinfra", str(inventory.resolve()), str(deploy), *flags],
         cwd=ROOT,
-        env=os.environ | {REPORT: str(report)},
+        env=os.environ | {report.VARIABLE: str(path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

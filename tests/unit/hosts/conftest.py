@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.hosts.fleet import Fleet, fleet_of_this_machine
 from tests.unit.hosts.installation import Installation, make_installation
 
 
@@ -45,3 +47,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with fleet_of_this_machine() as made:
+        yield made
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.DEBUG, "pyinfra")
+    return caplog

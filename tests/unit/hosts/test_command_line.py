@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 import socket
 import subprocess
 import sys
@@ -15,9 +15,12 @@ import pytest
 
 from tests.unit.hosts.installation import KEY, Installation
 from tomobeam_deploy import site_cli
-from tomobeam_deploy.hosts import preflight
+from tomobeam_deploy.hosts import preflight, report
+from tomobeam_deploy.hosts.report import Differences
 from tomobeam_deploy.operator import drift, trust
 from tomobeam_deploy.operator.drift import Drift
+
+Planned = dict[str, Differences | str]
 
 SITE = "tomobeam_deploy.site_cli"
 DEPLOY = "deploy/all.py"
@@ -43,9 +46,9 @@ def test_a_mistyped_inventory_ends_with_1(installation: Installation) -> None:
     assert "Connecting" not in done.stderr
 
 
-@pytest.mark.parametrize("option", ["--limit", "--exclude"])
-def test_a_mistyped_host_ends_with_1(installation: Installation, option: str) -> None:
-    done = installation.run("pyinfra", str(installation.inventory), DEPLOY, "-y", option, "wbe")
+def test_a_mistyped_host_ends_with_1(installation: Installation) -> None:
+    limits = ("--limit", "web", "--exclude", "wbe")
+    done = installation.run("pyinfra", str(installation.inventory), DEPLOY, "-y", *limits)
     assert done.returncode == 1
     assert "no host or group is called 'wbe'; did you mean 'web'?" in last_line(done)
     assert "Connecting" not in done.stderr
@@ -83,12 +86,15 @@ def test_drift_names_the_hosts_that_it_could_not_look_at(
 
 
 @pytest.fixture
-def planned(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """pyinfra's plan, replaced by these lines of a report, and by what pyinfra says."""
-    lines: list[str] = []
+def planned(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Planned:
+    """pyinfra's plan, replaced by what it reports of these hosts, and by what it says."""
+    hosts: Planned = {}
 
-    def plan(_inventory: Path, _limit: list[str], _deploy: Path, report: Path) -> str:
-        report.write_text("".join(f"{line}\n" for line in lines))
+    def plan(_inventory: Path, _limit: list[str], _deploy: Path, path: Path) -> str:
+        with monkeypatch.context() as patch:
+            patch.setenv(report.VARIABLE, str(path))
+            for host, found in hosts.items():
+                report.add(host, found)
         return "    [web]     Connected\n    [compute] Could not connect (timed out)\n"
 
     def check(inventory: Path, _patterns: list[str]) -> tuple[object, list[str]]:
@@ -97,11 +103,7 @@ def planned(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> list
 
     monkeypatch.setattr(drift, "_plan", plan)
     monkeypatch.setattr(preflight, "check", check)
-    return lines
-
-
-def seen(host: str, **said: object) -> str:
-    return json.dumps({"host": host, **said})
+    return hosts
 
 
 def drift_of(
@@ -125,13 +127,11 @@ def main(*arguments: str) -> int:
 
 
 def test_drift_lists_every_difference_and_ends_with_2(
-    installation: Installation, planned: list[str], capsys: pytest.CaptureFixture[str]
+    installation: Installation, planned: Planned, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    planned += [
-        seen("web", differs={}),
-        seen("control", differs={"/etc/x": ["content differs", "mode is 644, not 600"]}),
-        seen("compute", differs={"u.service": ["is inactive"], "/etc/y": ["absent"]}),
-    ]
+    planned["web"] = {}
+    planned["control"] = {"/etc/x": ["content differs", "mode is 644, not 600"]}
+    planned["compute"] = {"u.service": ["is inactive"], "/etc/y": ["absent"]}
     assert drift_of(installation, capsys) == (
         2,
         [
@@ -144,19 +144,16 @@ def test_drift_lists_every_difference_and_ends_with_2(
 
 
 def test_drift_ends_with_0_where_nothing_differs(
-    installation: Installation, planned: list[str], capsys: pytest.CaptureFixture[str]
+    installation: Installation, planned: Planned, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    planned += [seen(host, differs={}) for host in ("web", "control", "compute")]
+    planned |= {"web": {}, "control": {}, "compute": {}}
     assert drift_of(installation, capsys) == (0, [], [])
 
 
 def test_a_host_that_was_not_looked_at_weighs_more_than_one_that_differs(
-    installation: Installation, planned: list[str], capsys: pytest.CaptureFixture[str]
+    installation: Installation, planned: Planned, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    planned += [
-        seen("control", differs={"/etc/x": ["absent"]}),
-        seen("web", fault="its clock is 1 day behind"),
-    ]
+    planned |= {"control": {"/etc/x": ["absent"]}, "web": "its clock is 1 day behind"}
     assert drift_of(installation, capsys) == (
         1,
         ["control: /etc/x: absent"],
@@ -168,9 +165,9 @@ def test_a_host_that_was_not_looked_at_weighs_more_than_one_that_differs(
 
 
 def test_drift_of_some_hosts_says_nothing_of_the_others(
-    installation: Installation, planned: list[str]
+    installation: Installation, planned: Planned
 ) -> None:
-    planned += [seen("control", differs={})]
+    planned["control"] = {}
     assert drift.look(installation.inventory, ["storage"]) == Drift({"control": {}}, {})
 
 
@@ -230,39 +227,51 @@ def sshd(tmp_path: Path) -> Iterator[Sshd]:
     server.close()
 
 
+Said = pytest.CaptureFixture[str]
+
+
+def trusted(capsys: Said, *arguments: str, answer: str = "") -> tuple[int, str]:
+    """Exit code, and all that the command says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.StringIO(answer))
+        code = main("trust", *arguments)
+    out, err = capsys.readouterr()
+    return code, out + err
+
+
 def test_trust_pins_the_key_that_a_host_answers_with(
-    installation: Installation, sshd: Sshd
+    installation: Installation, sshd: Sshd, capsys: Said
 ) -> None:
     installation.move_here(sshd.port)
     installation.known_hosts.unlink()
-    inventory = str(installation.inventory)
+    inventory, name = str(installation.inventory), f"[127.0.0.3]:{sshd.port}"
 
-    asked = installation.run(SITE, "trust", inventory, "web")
-    assert asked.returncode == 1
-    name = f"[127.0.0.3]:{sshd.port}"
-    assert f"web: {name} has {sshd.fingerprint}" in asked.stdout
-    assert not installation.known_hosts.exists()
+    for answer in ("", "n\n"):
+        code, said = trusted(capsys, inventory, "web", answer=answer)
+        assert code == 1
+        assert f"web: {name} has {sshd.fingerprint}" in said
+        assert not installation.known_hosts.exists()
 
-    pinned = installation.run(SITE, "trust", inventory, "web", "--yes")
-    assert pinned.returncode == 0, pinned.stderr
+    code, said = trusted(capsys, inventory, "web", answer="y\n")
+    assert code == 0
     line = f"{name} ssh-ed25519 {sshd.key.get_base64()}\n"
     assert installation.known_hosts.read_text() == line
 
     # Without names it is about all hosts; what is pinned stays as it is.
-    everywhere = installation.run(SITE, "trust", inventory, "--yes")
-    assert f"web: {name} is pinned already: {sshd.fingerprint}" in everywhere.stdout
+    code, said = trusted(capsys, inventory, "--yes")
+    assert code == 0
+    assert f"web: {name} is pinned already: {sshd.fingerprint}" in said
     assert len(installation.known_hosts.read_text().splitlines()) == 3
-    assert installation.run(SITE, "check", inventory).returncode == 0
+    preflight.check(installation.inventory, (), installation.secrets)
 
 
 def test_trust_refuses_a_key_other_than_the_pinned_one(
-    installation: Installation, sshd: Sshd
+    installation: Installation, sshd: Sshd, capsys: Said
 ) -> None:
     installation.move_here(sshd.port)
     before = installation.known_hosts.read_text()
-    done = installation.run(SITE, "trust", str(installation.inventory), "web", "--yes")
-    assert done.returncode == 1
-    said = last_line(done)
+    code, said = trusted(capsys, str(installation.inventory), "web", "--yes")
+    assert code == 1
     assert f"web is pinned with {trust.fingerprint(KEY)}, but" in said
     assert f"answers with {sshd.fingerprint}" in said
     assert f"ssh-keygen -f {installation.known_hosts} -R '[127.0.0.3]:{sshd.port}'" in said
@@ -270,12 +279,12 @@ def test_trust_refuses_a_key_other_than_the_pinned_one(
 
 
 def test_trust_says_which_host_does_not_answer_or_is_none(
-    installation: Installation, nobody_listens: int
+    installation: Installation, nobody_listens: int, capsys: Said
 ) -> None:
     installation.move_here(nobody_listens)
-    silent = installation.run(SITE, "trust", str(installation.inventory), "web")
-    assert silent.returncode == 1
-    assert f"web: no ssh-ed25519 key from 127.0.0.3, port {nobody_listens}" in last_line(silent)
-    unknown = installation.run(SITE, "trust", str(installation.inventory), "wbe")
-    assert unknown.returncode == 1
-    assert "no host 'wbe'; did you mean 'web'?" in last_line(unknown)
+    code, said = trusted(capsys, str(installation.inventory), "web")
+    assert code == 1
+    assert f"web: no ssh-ed25519 key from 127.0.0.3, port {nobody_listens}" in said
+    code, said = trusted(capsys, str(installation.inventory), "wbe")
+    assert code == 1
+    assert "no host 'wbe'; did you mean 'web'?" in said

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NoReturn
@@ -14,29 +12,14 @@ from typing import NoReturn
 import pytest
 from paramiko import SSHException
 
-from tests.unit.hosts.fleet import Fleet, changed, failed, fleet_of_this_machine
+from tests.unit.hosts.fleet import Fleet, changed, failed
 from tests.unit.hosts.program import needs_root
-from tomobeam_deploy.hosts import upload
-from tomobeam_deploy.hosts.archives import ArchiveError
-from tomobeam_deploy.hosts.operations import REPORT
-from tomobeam_deploy.hosts.resources import Answers, Bundle, Command, File, Packages
-from tomobeam_deploy.packages import Repository
+from tomobeam_deploy.hosts import report
+from tomobeam_deploy.hosts.resources import Answers, Command, File
 
 pytestmark = needs_root
 
 SECRET = "that-nobody-may-see"
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with fleet_of_this_machine() as made:
-        yield made
-
-
-@pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.DEBUG, "pyinfra")
-    return caplog
 
 
 def steps(folder: Path) -> list[list[File]]:
@@ -59,6 +42,11 @@ def test_a_changed_host_is_asked_again_only_after_a_change(fleet: Fleet, tmp_pat
     fleet.deploy({"web": steps(tmp_path)})
     assert [do for _, do in fleet.executed] == ["compare", "apply", "compare"]
     assert (tmp_path / "two").read_text() == "two"
+
+
+def test_a_step_that_is_not_for_a_host_asks_it_nothing(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.deploy({"web": [*steps(tmp_path)[:1], [], []]})
+    assert [do for _, do in fleet.executed] == ["compare", "apply"]
 
 
 def test_a_plan_asks_once_and_is_what_is_then_done(
@@ -238,85 +226,15 @@ def test_a_slow_answer_is_no_wrong_clock(
 def test_a_plan_reports_every_host_for_drift(
     fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    report = tmp_path / "report"
-    monkeypatch.setenv(REPORT, str(report))
+    path = tmp_path / "report"
+    monkeypatch.setenv(report.VARIABLE, str(path))
     fleet.answers["web"] = lambda *_: (False, [], ["python3: not found"])
     fleet.deploy({"storage": steps(tmp_path / "s")})
-    assert not report.exists()
+    path.unlink()
     (tmp_path / "s/two").unlink()
     state = fleet.deploy({"web": steps(tmp_path), "storage": steps(tmp_path / "s")}, dry=True)
-    assert [json.loads(line) for line in report.read_text().splitlines()] == [
-        {"host": "@fake/web", "fault": "python3: not found"},
-        {"host": "@fake/storage", "differs": {f"{tmp_path}/s/two": ["absent"]}},
-    ]
+    assert report.read(path) == {
+        "@fake/web": "python3: not found",
+        "@fake/storage": {f"{tmp_path}/s/two": ["absent"]},
+    }
     assert failed(state) == ["web"]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The operator's home on every host; there is no OpenSSH in between."""
-    path = tmp_path / "home"
-    path.mkdir()
-    monkeypatch.chdir(path)
-    monkeypatch.setattr(upload, "ssh_command", lambda _host: ["sh", "-c"])
-    return path
-
-
-def test_archives_are_made_sent_and_unpacked_where_they_are_lacking(
-    fleet: Fleet, tmp_path: Path, home: Path
-) -> None:
-    (home / ".tomobeam").mkdir()
-    (home / ".tomobeam/left-by-a-killed-run.tar").touch()
-    made: list[str] = []
-
-    def bundle(name: str) -> Bundle:
-        def make() -> Path:
-            made.append(name)
-            archive = tmp_path / f"{name}.tar"
-            archive.write_text(name)
-            return archive
-
-        marker = tmp_path / f"{name}.there"
-        return Bundle(name, str(marker), make, f"cat > {marker}; ls {home}/.tomobeam >> {marker}")
-
-    (tmp_path / "b.there").touch()
-    mine = {"web": [[bundle("a"), bundle("b"), bundle("c")]]}
-    fleet.deploy(mine, dry=True)
-    assert made == []
-    fleet.deploy(mine)
-    assert made == ["a", "c"]
-    # The first was read while the second lay there, and nothing of the killed run did.
-    assert (tmp_path / "a.there").read_text() == "ac.tar\n"
-    assert (tmp_path / "c.there").read_text() == "c"
-    assert list((home / ".tomobeam").iterdir()) == []
-
-
-def test_packages_bring_their_repository_only_where_one_is_lacking(
-    fleet: Fleet, tmp_path: Path, home: Path, said: pytest.LogCaptureFixture
-) -> None:
-    asked: list[str] = []
-
-    def repository() -> Repository:
-        asked.append("")
-        raise ArchiveError("apt-get: the mirror does not answer")
-
-    fleet.deploy({"web": [[Packages(("dpkg",), repository)]]})
-    assert asked == []
-    lacking = [[Packages(("no-such-package",), repository)]]
-    state = fleet.deploy({"web": lacking, "storage": steps(tmp_path / "s")})
-    assert failed(state) == ["web"]
-    assert asked == [""]
-    assert "packages no-such-package: apt-get: the mirror does not answer" in said.text
-    assert "Traceback" not in said.text
-    assert list(home.iterdir()) == []
-
-
-def test_an_archive_that_does_not_arrive_leaves_nothing(
-    fleet: Fleet, tmp_path: Path, said: pytest.LogCaptureFixture, home: Path, small_disk: Path
-) -> None:
-    (home / ".tomobeam").symlink_to(small_disk)
-    archive = tmp_path / "big.tar"
-    archive.write_bytes(b"x" * 100_000)
-    fleet.fail_to_deploy({"web": [[Bundle("big", "/nowhere/x", lambda: archive, "cat")]]})
-    assert "big: does not arrive: cat: write error: No space left on device" in said.text
-    assert list(small_disk.iterdir()) == []

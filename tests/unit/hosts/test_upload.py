@@ -1,0 +1,86 @@
+"""Archives and packages: made where a host lacks them, sent, and never in the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.hosts.fleet import Fleet, failed
+from tests.unit.hosts.program import needs_root
+from tomobeam_deploy.hosts import upload
+from tomobeam_deploy.hosts.archives import ArchiveError
+from tomobeam_deploy.hosts.resources import Bundle, File, Packages
+from tomobeam_deploy.packages import Repository
+
+pytestmark = needs_root
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The operator's home on every host; there is no OpenSSH in between."""
+    path = tmp_path / "home"
+    path.mkdir()
+    monkeypatch.chdir(path)
+    monkeypatch.setattr(upload, "ssh_command", lambda _host: ["sh", "-c"])
+    return path
+
+
+def test_archives_are_made_sent_and_unpacked_where_they_are_lacking(
+    fleet: Fleet, tmp_path: Path, home: Path
+) -> None:
+    (home / ".tomobeam").mkdir()
+    (home / ".tomobeam/left-by-a-killed-run.tar").touch()
+    made: list[str] = []
+
+    def bundle(name: str) -> Bundle:
+        def make() -> Path:
+            made.append(name)
+            archive = tmp_path / f"{name}.tar"
+            archive.write_text(name)
+            return archive
+
+        marker = tmp_path / f"{name}.there"
+        return Bundle(name, str(marker), make, f"cat > {marker}; ls {home}/.tomobeam >> {marker}")
+
+    (tmp_path / "b.there").touch()
+    mine = {"web": [[bundle("a"), bundle("b"), bundle("c")]]}
+    fleet.deploy(mine, dry=True)
+    assert made == []
+    fleet.deploy(mine)
+    assert made == ["a", "c"]
+    # The first was read while the second lay there, and nothing of the killed run did.
+    assert (tmp_path / "a.there").read_text() == "ac.tar\n"
+    assert (tmp_path / "c.there").read_text() == "c"
+    assert list((home / ".tomobeam").iterdir()) == []
+
+
+def test_packages_bring_their_repository_only_where_one_is_lacking(
+    fleet: Fleet, tmp_path: Path, home: Path, said: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    def repository() -> Repository:
+        asked.append("")
+        raise ArchiveError("apt-get: the mirror does not answer")
+
+    fleet.deploy({"web": [[Packages(("dpkg",), repository)]]})
+    assert asked == []
+    lacking = [[Packages(("no-such-package",), repository)]]
+    state = fleet.deploy({"web": lacking, "storage": [[File.text(f"{tmp_path}/s", "s")]]})
+    assert failed(state) == ["web"]
+    assert asked == [""]
+    assert "packages no-such-package: apt-get: the mirror does not answer" in said.text
+    assert "Traceback" not in said.text
+    assert list(home.iterdir()) == []
+
+
+def test_an_archive_that_does_not_arrive_leaves_nothing(
+    fleet: Fleet, tmp_path: Path, said: pytest.LogCaptureFixture, home: Path, small_disk: Path
+) -> None:
+    (home / ".tomobeam").symlink_to(small_disk)
+    archive = tmp_path / "big.tar"
+    archive.write_bytes(b"x" * 100_000)
+    fleet.fail_to_deploy({"web": [[Bundle("big", "/nowhere/x", lambda: archive, "cat")]]})
+    assert "big: does not arrive: cat: write error: No space left on device" in said.text
+    assert list(small_disk.iterdir()) == []
