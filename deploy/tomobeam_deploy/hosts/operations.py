@@ -16,6 +16,7 @@ from pyinfra.api.command import FunctionCommand, PyinfraCommand, QuoteString, St
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
+from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_host, ctx_state
 
 from tomobeam_deploy.hosts import report
@@ -60,7 +61,7 @@ def put_right(
         if state.is_executing:
             yield FunctionCommand(_fail, [str(fault)], {})
         else:
-            logger.error(f"{host.print_prefix}{fault}")
+            _fail(state, host, str(fault))
             state.fail_hosts({host})
         return
     differing = [r for r in resources if r.title in seen]
@@ -79,17 +80,25 @@ def _put_right(
             yield FunctionCommand(upload, [resource.archive, uploads, resource.title], {})
     # The rest of the step too: a unit is right only until a file that it reads is put right.
     sent = [r for r in resources if r in differing or not isinstance(r, ARCHIVED)]
-    yield _command("apply", [_order(resource, uploads) for resource in sent])
+    yield FunctionCommand(_apply, [sent, uploads], {})
     _seen.pop(host, None)
 
 
-def _order(resource: Resource, uploads: dict[str, str]) -> dict[str, Any]:
-    more = {"upload": uploads[resource.title]} if resource.title in uploads else {}
-    return resource.wanted() | resource.payload() | more
+def _apply(state: State, host: Host, sent: list[Resource], uploads: dict[str, str]) -> bool:
+    def order(resource: Resource) -> dict[str, Any]:
+        more = {"upload": uploads[resource.title]} if resource.title in uploads else {}
+        return resource.wanted() | resource.payload() | more
+
+    try:
+        _execute(host, state, "apply", [order(resource) for resource in sent])
+    except HostFault as fault:
+        return _fail(state, host, str(fault))
+    return True
 
 
-def _fail(state: State, host: Host, sentence: str) -> bool:  # noqa: ARG001 - pyinfra's names
-    logger.error(f"{host.print_prefix}{sentence}")
+def _fail(state: State, host: Host, sentences: str) -> bool:  # noqa: ARG001 - pyinfra's names
+    for line in sentences.splitlines():
+        logger.error(f"{host.print_prefix}{line}")
     return False
 
 
@@ -112,27 +121,9 @@ def _see(host: Host, everything: Sequence[Resource]) -> Differences:
 
 
 def _look(host: Host, state: State, wanted: list[dict[str, Any]]) -> Differences:
-    given: dict[str, Any] = dict(host.current_op_global_arguments or {})
-    arguments = {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
-    command = _command("compare", wanted)
-    arguments |= {"_timeout": LOOK_LIMIT_S, **command.connector_arguments}
     notice_when_gone(host)
     began = time.time()
-    try:
-        ok, output = host.run_shell_command(
-            command,
-            print_input=state.print_fact_input,
-            print_output=state.print_fact_output,
-            **arguments,
-        )
-    except EOFError:
-        raise HostFault("sudo wants a password; give it: --same-sudo-password") from None
-    except TimeoutError:
-        raise HostFault(f"did not answer in {LOOK_LIMIT_S} s") from None
-    except (OSError, SSHException) as error:
-        raise HostFault(f"the connection broke: {error}") from error
-    if not ok:
-        raise HostFault(output.stderr.strip() or "the connection broke")
+    output = _execute(host, state, "compare", wanted, _timeout=LOOK_LIMIT_S)
     try:
         answer = json.loads(output.stdout_lines[-1])
         differences, now = answer["differences"], answer["now"]
@@ -140,6 +131,39 @@ def _look(host: Host, state: State, wanted: list[dict[str, Any]]) -> Differences
         raise HostFault(f"answered what is no comparison: {output.output[:300]!r}") from None
     _check_clock(now, began, time.time())
     return differences
+
+
+def _execute(
+    host: Host,
+    state: State,
+    do: Literal["compare", "apply"],
+    wanted: list[dict[str, Any]],
+    **more: Any,
+) -> CommandOutput:
+    """Have the program do something: one execution over SSH.
+
+    Raises:
+        HostFault: it cannot be asked, or says what is wrong.
+    """
+    program, *flags, _ = COMMAND
+    given: dict[str, Any] = dict(host.current_op_global_arguments or {})
+    arguments = {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
+    try:
+        ok, output = host.run_shell_command(
+            StringCommand(program, *flags, QuoteString(BOOTSTRAP)),
+            print_input=state.print_input,
+            print_output=state.print_output,
+            **arguments | {"_stdin": [orders(do, wanted)]} | more,
+        )
+    except EOFError:
+        raise HostFault("sudo wants a password; give it: --same-sudo-password") from None
+    except TimeoutError:
+        raise HostFault("did not answer in time") from None
+    except (OSError, SSHException) as error:
+        raise HostFault(f"the connection broke: {error}") from error
+    if not ok:
+        raise HostFault(output.stderr.strip() or "the connection broke")
+    return output
 
 
 def _check_clock(now: float, began: float, ended: float) -> None:
@@ -151,8 +175,3 @@ def _check_clock(now: float, began: float, ended: float) -> None:
             f"its clock is {far} this machine's, and TLS would fail; set the wrong one, there by: "
             "ssh HOST sudo date --set=@$(date +%s)"
         )
-
-
-def _command(do: Literal["compare", "apply"], wanted: list[dict[str, Any]]) -> StringCommand:
-    program, *flags, _ = COMMAND
-    return StringCommand(program, *flags, QuoteString(BOOTSTRAP), _stdin=[orders(do, wanted)])
