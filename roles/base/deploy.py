@@ -1,8 +1,5 @@
 """What every host is before it is anything else: names, logins, clock, logs."""
 
-import json
-from dataclasses import asdict
-
 from tomobeam_deploy.hosts.resources import (
     Answers,
     Command,
@@ -14,7 +11,6 @@ from tomobeam_deploy.hosts.resources import (
     Unit,
 )
 from tomobeam_deploy.hosts.target import ETC, OPT, SHARED_GROUP, Target
-from tomobeam_deploy.releases import tree_stamp
 from tomobeam_deploy.renderers.systemd import STARTED, UNITS, recording
 from tomobeam_deploy.site import Group, Site
 from tomobeam_deploy.templates import render_names
@@ -89,12 +85,6 @@ def activate(target: Target) -> list[Resource]:
         Unit(JOURNAL_UNIT, files=_reads(JOURNAL_UNIT, JOURNAL)),
         *([Unit(CLOCK_UNIT, files=_reads(CLOCK_UNIT, CLOCK))] if site.time_servers else []),
     ]
-
-
-def provision(_target: Target) -> list[Resource]:
-    """The host knows which state of this repository it was deployed from."""
-    stamp = json.dumps(asdict(tree_stamp()), indent=1) + "\n"
-    return [File.text(str(ETC / "version"), stamp)]
 
 
 def _hosts_file(site: Site) -> Command:
