@@ -50,21 +50,8 @@ class Authority:
         folder.mkdir(parents=True, exist_ok=True)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(f"test CA {folder.name}")
-        usage = x509.KeyUsage(
-            digital_signature=False,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            key_cert_sign=True,
-            crl_sign=True,
-            encipher_only=False,
-            decipher_only=False,
-        )
-        own = (
-            self._builder(self._name, self._key, (-DAY, DAY))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(usage, critical=True)
+        own = self._builder(self._name, self._key, (-DAY, DAY)).add_extension(
+            x509.BasicConstraints(ca=True, path_length=0), critical=True
         )
         self.ca = folder / "ca.crt"
         self.ca.write_bytes(_pem(own.sign(self._key, hashes.SHA256())))
