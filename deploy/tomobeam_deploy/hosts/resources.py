@@ -282,7 +282,7 @@ class Bundle(Resource):
     """An archive that is unpacked on the host; `marker` is there once it is.
 
     The archive is made when a host lacks it, and streamed there; `script` then reads it from its
-    standard input.
+    standard input. In `home` is all that such archives ever left there.
     """
 
     kind = "bundle"
@@ -290,6 +290,7 @@ class Bundle(Resource):
     marker: str
     archive: Callable[[], Path] = field(repr=False)
     script: str = field(repr=False)
+    home: str = ""
 
     @property
     def title(self) -> str:
@@ -298,7 +299,8 @@ class Bundle(Resource):
 
     def wanted(self) -> dict[str, Any]:
         """Only what is looked for."""
-        return {"kind": self.kind, "title": self.title, "marker": self.marker}
+        places = {"marker": self.marker, "home": self.home}
+        return {"kind": self.kind, "title": self.title, **places}
 
     def payload(self) -> dict[str, Any]:
         """What to do with the archive, once it is on the host."""

@@ -64,6 +64,7 @@ class ServiceRole:
                 marker=made.folder,
                 archive=partial(archives.release_archive, self.service, process.service.packages),
                 script=unpack_script(made),
+                home=str(OPT / self.service),
             ),
             # The first release is current at once: nothing runs yet, and units can be verified.
             Command(

@@ -2,11 +2,13 @@
 
 Its modules need only Python's own library. They come by standard input together with the orders,
 are made in the host's memory under their own names, and leave nothing behind. An order is a JSON
-object: `do` is "compare" or "apply", `resources` a list of what `hosts.resources` says of each.
+object: `do` says what, `resources` is a list of what `hosts.resources` says of each.
 
-Comparing answers with one line of JSON on standard output: `differences` (title → sentences, of
-every resource that has any) and `now` (the host's clock, seconds since 1970). Applying names each
-resource on standard error as it begins with it. What goes wrong ends either with one sentence on
+What only looks answers with one line of JSON on standard output, with `now`, the host's clock in
+seconds since 1970: "compare" with `differences` (title → sentences, of every resource that has
+any), "remains" with `remains` (titles of those of which something can be taken away), "report" with
+what `questions` ask for (report.py). What changes the host, "apply" and "remove", names each
+resource on standard error as it begins with it. What goes wrong ends each with one sentence on
 standard error and exit code 1.
 """
 
@@ -22,15 +24,18 @@ from typing import Any, Literal
 MODULES = (
     "running",
     "resource",
-    "bundles",
-    "packages",
     "accounts",
     "files",
+    "bundles",
+    "packages",
     "units",
     "commands",
     "addresses",
+    "report",
     "main",
 )
+
+Do = Literal["compare", "apply", "remains", "remove", "report"]
 
 # What a host is asked to run. Everyone there can read it, unlike what comes by standard input.
 BOOTSTRAP = """\
@@ -59,6 +64,6 @@ def sources() -> list[tuple[str, str]]:
     ]
 
 
-def orders(do: Literal["compare", "apply"], resources: Sequence[Mapping[str, Any]]) -> str:
+def orders(do: Do, resources: Sequence[Mapping[str, Any]] = (), **more: Any) -> str:
     """What the host gets by standard input: the program and what it shall do; one line."""
-    return json.dumps({"modules": sources(), "do": do, "resources": resources})
+    return json.dumps({"modules": sources(), "do": do, "resources": resources, **more})

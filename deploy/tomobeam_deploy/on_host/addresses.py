@@ -14,6 +14,7 @@ from tomobeam_deploy.on_host.units import end_of_log, show
 
 ANSWER_LIMIT_S = 10
 ASK_AGAIN_S = 0.3
+MOST_BYTES = 2**16
 # A unit that ends so often while it is waited for does not get better.
 RESTARTS = 3
 
@@ -29,10 +30,7 @@ class Answers(Resource):
     def differences(self) -> list[str]:
         """Why it does not."""
         try:
-            if self.url.startswith("tcp:"):
-                self._connect()
-            else:
-                self._get()
+            self._ask()
         except urllib.error.HTTPError as error:
             said = error.read(300).decode(errors="replace").strip()
             return [f"answers {error.code}: {said}"]
@@ -59,16 +57,35 @@ class Answers(Resource):
         found = show(self.unit, "ActiveState", "NRestarts")
         return found["ActiveState"], int(found.get("NRestarts") or 0)
 
-    def _connect(self) -> None:
-        host, _, port = self.url.removeprefix("tcp://").rpartition(":")
-        with socket.create_connection((host.strip("[]"), int(port)), ANSWER_LIMIT_S):
-            pass
+    def _ask(self) -> None:
+        if self.url.startswith("tcp:"):
+            connect(self.url)
+        else:
+            get(self.url, self.ca)
 
-    def _get(self) -> None:
-        context = ssl.create_default_context(cafile=self.ca)
-        # The hosts of a site are not reached through a proxy.
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
-        with opener.open(self.url, timeout=ANSWER_LIMIT_S):
-            pass
+
+def connect(url: str) -> None:
+    """Open a connection to tcp://host:port.
+
+    Raises:
+        OSError: nobody takes it.
+    """
+    host, _, port = url.removeprefix("tcp://").rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port)), ANSWER_LIMIT_S):
+        pass
+
+
+def get(url: str, ca: str | None) -> bytes:
+    """What an address answers, of which no more than `MOST_BYTES`; `ca` is the authority for https.
+
+    Raises:
+        HTTPError: it answers that something is wrong.
+        OSError: it does not answer.
+    """
+    context = ssl.create_default_context(cafile=ca)
+    # The hosts of a site are not reached through a proxy.
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
+    with opener.open(url, timeout=ANSWER_LIMIT_S) as answer:
+        return answer.read(MOST_BYTES)

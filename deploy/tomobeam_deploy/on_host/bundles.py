@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tomobeam_deploy.on_host.files import remove_tree
 from tomobeam_deploy.on_host.resource import Resource
 from tomobeam_deploy.on_host.running import Fault, run, said
 
@@ -12,6 +13,8 @@ class Bundle(Resource):
     """An archive that was unpacked, after which `marker` is there."""
 
     marker: str
+    home: str
+    """the folder of all that ever was unpacked of it; "": it has none of its own"""
     script: str
     """shell that reads the archive from its standard input; only for putting right"""
     upload: str
@@ -26,6 +29,14 @@ class Bundle(Resource):
         unpack(self.upload, self.script)
         if self.differences():
             raise Fault(f"was unpacked, but {self.marker} is not there")
+
+    def remains(self) -> bool:
+        """Whether anything ever unpacked is there."""
+        return bool(self.home) and Path(self.home).exists()
+
+    def take_away(self) -> None:
+        """Remove all of it."""
+        remove_tree(self.home)
 
 
 def unpack(upload: str, script: str) -> None:

@@ -53,6 +53,14 @@ class Folder(Resource):
         finally:
             os.close(descriptor)
 
+    def remains(self) -> bool:
+        """Whether it is there."""
+        return look(self.path) is not None
+
+    def take_away(self) -> None:
+        """Remove it with all that is in it."""
+        remove_tree(self.path)
+
 
 class File(Resource):
     """A file; `validate` is a command that must accept it, as {}, before it takes its place."""
@@ -93,6 +101,14 @@ class File(Resource):
                 os.fsync(descriptor)
             replace(new, path)
 
+    def remains(self) -> bool:
+        """Whether it is there."""
+        return look(self.path) is not None
+
+    def take_away(self) -> None:
+        """Remove it."""
+        remove_file(self.path)
+
     def _validate(self, new: Path) -> None:
         if not self.validate:
             return
@@ -127,6 +143,14 @@ class Link(Resource):
             new.symlink_to(self.target)
             replace(new, path)
 
+    def remains(self) -> bool:
+        """Whether it is there."""
+        return look(self.path) is not None
+
+    def take_away(self) -> None:
+        """Remove it; what it points to stays."""
+        remove_file(self.path)
+
 
 class Absent(Resource):
     """A file or link that is not there."""
@@ -139,10 +163,7 @@ class Absent(Resource):
 
     def put_right(self) -> None:
         """Remove a file or a link; a folder with all that is in it is never removed here."""
-        path = Path(self.path)
-        _not_a_folder(path)
-        path.unlink(missing_ok=True)
-        _sync(path.parent)
+        remove_file(self.path)
 
 
 def look(path: str | Path) -> os.stat_result | None:
@@ -198,6 +219,23 @@ def replace(new: Path, path: Path) -> None:
     """Move into place; a power cut afterwards does not undo it."""
     new.replace(path)
     _sync(path.parent)
+
+
+def remove_file(path: str) -> None:
+    """Remove a file or a link, for good."""
+    _not_a_folder(Path(path))
+    Path(path).unlink(missing_ok=True)
+    _sync(Path(path).parent)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder with all that is in it, unless another disk is mounted there."""
+    with Path("/proc/self/mountinfo").open(encoding="utf-8") as mounts:
+        places = (Path(line.split()[4].encode().decode("unicode_escape")) for line in mounts)
+        mounted = next((place for place in places if place.is_relative_to(path)), None)
+    if mounted:
+        raise Fault(f"a disk is mounted at {mounted}; unmount it, which keeps what is on it")
+    shutil.rmtree(path)
 
 
 def _sync(folder: Path) -> None:

@@ -17,8 +17,9 @@ from tomobeam_deploy.on_host.bundles import Bundle
 from tomobeam_deploy.on_host.commands import Command
 from tomobeam_deploy.on_host.files import Absent, File, Folder, Link
 from tomobeam_deploy.on_host.packages import Packages
+from tomobeam_deploy.on_host.report import report
 from tomobeam_deploy.on_host.resource import Resource
-from tomobeam_deploy.on_host.running import Fault
+from tomobeam_deploy.on_host.running import Fault, run
 from tomobeam_deploy.on_host.units import Masked, Ran, Unit
 
 KINDS: dict[str, type[Resource]] = {
@@ -46,14 +47,25 @@ def main(orders: dict[str, Any]) -> None:
     os.umask(0o022)
     resources = [_resource(**order) for order in orders["resources"]]
     try:
-        if orders["do"] == "compare":
-            answer = {"now": time.time(), "differences": compare(resources)}
-            sys.stdout.write(json.dumps(answer) + "\n")
-        else:
-            with _alone():
-                apply(resources)
+        match orders["do"]:
+            case "compare":
+                _say({"now": time.time(), "differences": compare(resources)})
+            case "apply":
+                with _alone():
+                    apply(resources)
+            case "remains":
+                _say({"now": time.time(), "remains": remains(resources)})
+            case "remove":
+                with _alone():
+                    remove(resources)
+            case "report":
+                _say(report(**orders["questions"]))
     except Fault as error:
         sys.exit(str(error))
+
+
+def _say(answer: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
 
 
 def compare(resources: list[tuple[str, Resource]]) -> dict[str, list[str]]:
@@ -74,6 +86,31 @@ def apply(resources: list[tuple[str, Resource]]) -> None:
                 sys.stderr.write(f"{title}\n")
                 sys.stderr.flush()
                 resource.put_right()
+
+
+def remains(resources: list[tuple[str, Resource]]) -> list[str]:
+    """The titles of those of which something is here that `remove` takes away."""
+    found = []
+    for title, resource in resources:
+        with _speaking_of(title):
+            if resource.remains():
+                found.append(title)
+    return found
+
+
+def remove(resources: list[tuple[str, Resource]]) -> None:
+    """Take away what is left of them, in their order."""
+    for title, resource in resources:
+        with _speaking_of(title):
+            if resource.remains():
+                sys.stderr.write(f"{title}\n")
+                sys.stderr.flush()
+                resource.take_away()
+                if resource.remains():
+                    raise Fault("could not be taken away")
+    if any(isinstance(resource, Unit) for _, resource in resources):
+        # Their files are gone; systemd forgets the rest.
+        run("systemctl", "daemon-reload")
 
 
 def _resource(kind: str, title: str, **fields: Any) -> tuple[str, Resource]:

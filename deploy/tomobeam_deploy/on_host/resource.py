@@ -18,3 +18,11 @@ class Resource:
     def put_right(self) -> None:
         """Make it so, as something differs; an unfinished attempt of earlier does no harm."""
         raise NotImplementedError
+
+    def remains(self) -> bool:
+        """Whether anything is here that `take_away` takes away; what others may use never is."""
+        return False
+
+    def take_away(self) -> None:
+        """Undo it, as something remains."""
+        raise NotImplementedError

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 from pathlib import Path
 
-from tomobeam_deploy.on_host.files import beside, points_to, replace
+from tomobeam_deploy.on_host.files import beside, look, points_to, remove_file, replace
 from tomobeam_deploy.on_host.resource import Resource
 from tomobeam_deploy.on_host.running import LINES, Fault, run, said
 
@@ -44,6 +44,20 @@ class Unit(Resource):
         done = run("systemctl", "restart", self.name, check=False)
         if done.returncode:
             raise Fault(f"does not start: {said(done)}\n{end_of_log(self.name)}")
+
+    def remains(self) -> bool:
+        """Whether it runs or starts with the host."""
+        found = show(self.name, "UnitFileState", "ActiveState")
+        return found["UnitFileState"] == "enabled" or found["ActiveState"] != "inactive"
+
+    def take_away(self) -> None:
+        """Stop it for good, and with a timer what it starts."""
+        starts = show(self.name, "Unit").get("Unit", "")
+        # It may have lost its file.
+        run("systemctl", "disable", self.name, check=False)
+        run("systemctl", "stop", self.name, *starts.split())
+        run("systemctl", "reset-failed", self.name, check=False)
+        (STARTED / self.name).unlink(missing_ok=True)
 
     def _not_enabled(self, found: dict[str, str]) -> list[str]:
         state = found["UnitFileState"]
@@ -108,6 +122,14 @@ class Ran(Resource):
         with beside(stamp) as new:
             new.write_text(self.fingerprint + "\n", encoding="utf-8")
             replace(new, stamp)
+
+    def remains(self) -> bool:
+        """Whether it is remembered."""
+        return look(self.stamp) is not None
+
+    def take_away(self) -> None:
+        """Forget it."""
+        remove_file(self.stamp)
 
 
 def show(unit: str, *names: str) -> dict[str, str]:
