@@ -52,7 +52,7 @@ class Fault:
     hop: Hop
     sentence: str
     log: dict[str, str] = field(default_factory=dict)
-    """the last lines of the unit at fault, by host"""
+    """host and unit → the unit's last lines"""
 
 
 @dataclass
@@ -108,8 +108,10 @@ def _read(printed: str) -> tuple[list[HopReport], list[str]]:
 def _logs(wire: Wire, ask: Ask) -> dict[str, str]:
     logs = {}
     for host in wire.suspects:
-        try:
-            logs[host] = ask(host, LOG, wire.unit, "").strip() or "(nothing)"
-        except Unreached as error:
-            logs[host] = f"({error})"
+        for unit in wire.units:
+            try:
+                said = ask(host, LOG, unit, "").strip() or "(nothing)"
+            except Unreached as error:
+                said = f"({error})"
+            logs[f"{host} {unit}"] = said
     return logs

@@ -33,7 +33,7 @@ def document(journey: Journey) -> dict[str, Any]:
     if fault:
         wire = journey.wires[fault.hop]
         hosts = list(wire.suspects)
-        found["fault"] = {**asdict(fault), "unit": wire.unit, "hosts": hosts, "remedy": wire.remedy}
+        found["fault"] = {**asdict(fault), "hosts": hosts, "remedy": wire.remedy}
     return found
 
 
@@ -63,6 +63,6 @@ def _explained(found: dict[str, Any]) -> Iterator[str]:
     words = next(hop["wire"] for hop in found["hops"] if hop["hop"] == fault["hop"])
     yield f"{words} failed: {fault['sentence']}"
     yield f"on {', '.join(fault['hosts'])}: {fault['remedy']}"
-    yield f"the end of its log (more by: journalctl -u {fault['unit']}):"
-    for host, lines in fault["log"].items():
-        yield from (f"  {host}: {line}" for line in lines.splitlines())
+    for unit, lines in fault["log"].items():
+        yield f"the end of the log of {unit}:"
+        yield from (f"  {line}" for line in lines.splitlines())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from roles.front_door.deploy import UNIT as FRONT_DOOR
 from tomobeam_contracts.canary import Hop
 from tomobeam_deploy.renderers.systemd import unit_name
 from tomobeam_deploy.site import Group, Site
@@ -11,16 +12,13 @@ from tomobeam_deploy.site import Group, Site
 
 @dataclass(frozen=True)
 class Wire:
-    """One hop between the hosts of a site.
-
-    `suspects` are hosts whose `unit` is at fault where the hop fails.
-    """
+    """One hop between the hosts of a site; `suspects` are those whose `units` are at fault."""
 
     words: str
     source: str
     target: str
     suspects: tuple[str, ...]
-    unit: str
+    units: tuple[str, ...]
     remedy: str
 
 
@@ -33,9 +31,16 @@ def wires(site: Site, sender: str) -> dict[Hop, Wire]:
     store = site.path_on(sender, site.data.filestore)
 
     def wire(
-        words: str, source: str, target: str, service: str, remedy: str, *suspects: str
+        words: str,
+        source: str,
+        target: str,
+        service: str,
+        remedy: str,
+        *suspects: str,
+        tls: bool = False,
     ) -> Wire:
-        return Wire(words, source, target, suspects or (target,), unit_name(service), remedy)
+        units = (unit_name(service), *((FRONT_DOOR,) if tls else ()))
+        return Wire(words, source, target, suspects or (target,), units, remedy)
 
     return {
         Hop.RECONSTRUCT: wire(
@@ -48,7 +53,7 @@ def wires(site: Site, sender: str) -> dict[Hop, Wire]:
         ),
         Hop.TILED: wire(
             "page's key → Tiled", web, storage, "tiled",
-            "see that Tiled and its front door run and let the web host in",
+            "see that Tiled and its front door run and let the web host in", tls=True,
         ),
         Hop.REGISTER: wire(
             "broker → ingester → Tiled", broker, storage, "ingester",
@@ -64,7 +69,7 @@ def wires(site: Site, sender: str) -> dict[Hop, Wire]:
         ),
         Hop.PREFECT: wire(
             "flow run → Prefect", web, prefect, "prefect-server",
-            "see that Prefect's server and its front door run and let the web host in",
+            "see that Prefect's server and its front door run and let the web host in", tls=True,
         ),
         Hop.WORKER: wire(
             "Prefect → worker", prefect, compute, "worker",
@@ -81,6 +86,6 @@ def wires(site: Site, sender: str) -> dict[Hop, Wire]:
         ),
         Hop.PAGE: wire(
             "browser → page", web, web, "webapp",
-            "see that the page and its front door run, and that its certificate is good",
+            "see that the page and its front door run, and that its certificate is good", tls=True,
         ),
     }  # fmt: skip

@@ -37,7 +37,7 @@ def canary(
 ) -> None:
     """Send a tiny scan over every wire and print the time of each hop; exit code 1 if one fails."""
     found = fly(inventory, sender, hop_limit)
-    typer.echo(json.dumps(found, indent=2) if as_json else text(found))
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else text(found))
     if not found["passed"]:
         raise typer.Exit(1)
 

@@ -21,7 +21,7 @@ from tomobeam_deploy.canary import halves, operation
 from tomobeam_deploy.canary.journey import LOG, RUN, Journey, Unreached, travel
 from tomobeam_deploy.canary.report import document, text
 from tomobeam_deploy.hosts.target import Target
-from tomobeam_deploy.site import Site
+from tomobeam_deploy.site import Group, Site
 from tomobeam_deploy.vault import Vault
 
 SCAN = "tomobeam-canary-20261105T101112.000013Z"
@@ -136,7 +136,8 @@ def test_a_hop_that_fails_names_host_remedy_and_last_words(
     assert wire.remedy in said
     assert "FAILED" in said
     for host in wire.suspects:
-        assert f"{host}: last words of {wire.unit}" in said
+        for unit in wire.units:
+            assert f"the end of the log of {host} {unit}:\n  last words of {unit}" in said
     reached = [h["hop"] for h in found["hops"] if h["seconds"] is not None]
     order = list(Hop)
     assert reached == order[: order.index(hop) + (not silent)]
@@ -145,7 +146,8 @@ def test_a_hop_that_fails_names_host_remedy_and_last_words(
 def test_every_worker_is_a_suspect(site: Site) -> None:
     journey = fly(site, Hosts(Hop.WORKER))
     assert journey.fault
-    assert list(journey.fault.log) == site.members("compute")  # type: ignore[arg-type]
+    workers = [f"{name} tomobeam-worker.service" for name in site.members(Group.COMPUTE)]
+    assert list(journey.fault.log) == workers
 
 
 def test_a_host_that_is_not_reached_is_named(site: Site) -> None:
