@@ -17,6 +17,8 @@ from tests.support.tls import Authority
 from tomobeam_deploy.local.platform import LocalPlatform
 
 COMMAND = Path(sys.executable).with_name("tomobeam-flows")
+# Not even of which server it is.
+BARE = {"HOME": "/nonexistent"}
 TLS = "PREFECT_SERVER_DATABASE_SQLALCHEMY_CONNECT_ARGS_TLS"
 
 
@@ -71,6 +73,27 @@ def test_the_server_makes_its_schema_and_keeps_what_it_is_given(
         assert server.sql(f"{encrypted} WHERE usename = 'prefect'") == "t"
     assert server.sql("SELECT name FROM deployment", "prefect") == "launch_parent_flow"
     assert schema(settings) == {"wanted": before["wanted"], "found": before["wanted"]}
+
+
+def test_an_older_schema_is_migrated_and_keeps_what_it_holds(
+    platform: Platform, server: Cluster
+) -> None:
+    settings = environment(platform, server)
+    change = [COMMAND.with_name("prefect"), "server", "database"]
+    upgrade = [*change, "upgrade", "-y"]
+    for command in (upgrade, [*change, "downgrade", "-y", "--revision", "-1"]):
+        subprocess.run(command, env=settings, capture_output=True, check=True)
+    said = subprocess.run(
+        [COMMAND, "schema", "--known"], env=BARE, capture_output=True, text=True, check=True
+    )
+    known = json.loads(said.stdout)["prefect"]
+    assert schema(settings) == {"wanted": known[0], "found": known[1]}
+    flows = "INSERT INTO flow (name) VALUES ('kept'); SELECT name FROM flow"
+    kept = server.sql(flows, "prefect")
+
+    subprocess.run(upgrade, env=settings, capture_output=True, check=True)
+    assert schema(settings)["found"] == known[0]
+    assert server.sql("SELECT name FROM flow", "prefect") == kept
 
 
 def test_a_strange_server_is_not_trusted(

@@ -15,6 +15,7 @@ from unittest import mock
 
 import pytest
 from pydantic import SecretStr
+from tiled.alembic_utils import downgrade
 
 from tests.support.platform import Platform, make_site
 from tests.support.postgresql import Cluster, cluster
@@ -23,6 +24,7 @@ from tests.support.tls import Authority
 from tomobeam_common.tiled import TiledClient
 from tomobeam_deploy.local.platform import LocalPlatform
 from tomobeam_tiled.cli import main
+from tomobeam_tiled.databases import AUTHN, CATALOG
 
 DATABASES = ("tiled_authn", "tiled_catalog")
 
@@ -80,6 +82,17 @@ def bench(server: Cluster, platform: Platform) -> Iterator[Bench]:
         server.drop(name)
 
 
+def make_older(bench: Bench) -> dict[str, str]:
+    """Take the schemas back one revision, by Tiled's own steps; which they then are."""
+    older = {}
+    with mock.patch.dict(os.environ, bench.environment(), clear=True):
+        for database in (AUTHN, CATALOG):
+            places = database.alembic.ALEMBIC_INI_TEMPLATE_PATH, database.alembic.ALEMBIC_DIR
+            downgrade(*places, bench.cluster.uri(database.name), "-1")
+            older[database.name] = database.known[1]
+    return older
+
+
 def keys(cluster: Cluster) -> str:
     return cluster.sql(
         "SELECT note, first_eight, principal_id FROM api_keys ORDER BY 1", DATABASES[0]
@@ -119,12 +132,58 @@ def test_prepare_that_was_killed_before_its_last_step_is_made_good(bench: Bench)
     assert all(s["found"] == s["wanted"] for s in bench.schema().values())
 
 
-def test_another_schema_is_named_and_left_alone(bench: Bench) -> None:
+def test_what_a_program_knows_is_said_without_a_database(bench: Bench) -> None:
+    nobody = {f"TOMOBEAM_{name.upper()}_URI": "" for name in DATABASES}
+    code, out, err = bench.command("schema", "--known", **nobody)
+    assert (code, err) == (0, "")
+    known = json.loads(out)
+    assert {name: revisions[0] for name, revisions in known.items()} == {
+        name: found["wanted"] for name, found in bench.schema().items()
+    }
+    assert all(len(revisions) > 1 for revisions in known.values())
+
+
+def test_an_older_schema_is_migrated_and_keeps_what_it_holds(bench: Bench) -> None:
     assert bench.command("prepare")[0] == 0
-    bench.cluster.sql("UPDATE alembic_version SET version_num = 'newer'", "tiled_catalog")
+    known = keys(bench.cluster)
+    older = make_older(bench)
+    assert {name: found["found"] for name, found in bench.schema().items()} == older
+    tag = "SELECT name FROM access_tags"
+    tags = bench.cluster.sql(f"INSERT INTO access_tags (name) VALUES ('i13'); {tag}", DATABASES[1])
+
     code, _, err = bench.command("prepare")
     assert code == 2
+    assert "migrate it first" in err
+    code, out, err = bench.command("migrate")
+    assert (code, err) == (0, "")
+    assert [line.partition(":")[0] for line in out.splitlines()] == list(DATABASES)
+    assert all(found["found"] == found["wanted"] for found in bench.schema().values())
+    assert keys(bench.cluster) == known
+    assert bench.cluster.sql(tag, DATABASES[1]) == tags
+    assert bench.command("migrate") == (0, "", "")
+    assert bench.command("prepare")[0] == 0
+
+
+def test_a_step_that_fails_is_undone_and_one_sentence(bench: Bench) -> None:
+    assert bench.command("prepare")[0] == 0
+    older = make_older(bench)
+    # What the next step would make is there already.
+    bench.cluster.sql("CREATE TABLE access_grants ()", "tiled_catalog")
+    code, _, err = bench.command("migrate")
+    assert code == 2
+    assert err.startswith("TOMOBEAM_TILED_CATALOG_URI: ")
+    assert 'relation "access_grants" already exists' in err
+    assert bench.schema()["tiled_catalog"]["found"] == older["tiled_catalog"]
+
+
+@pytest.mark.parametrize("command", ["prepare", "migrate"])
+def test_a_newer_schema_is_named_and_left_alone(bench: Bench, command: str) -> None:
+    assert bench.command("prepare")[0] == 0
+    bench.cluster.sql("UPDATE alembic_version SET version_num = 'newer'", "tiled_catalog")
+    code, _, err = bench.command(command)
+    assert code == 2
     assert err.startswith("TOMOBEAM_TILED_CATALOG_URI: the schema is of revision newer, ")
+    assert err.endswith("a newer Tiled made it\n")
     assert bench.schema()["tiled_catalog"]["found"] == "newer"
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -83,16 +84,20 @@ async def _provision(settings: PoolSettings) -> None:
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    known: Annotated[
+        bool, typer.Option("--known", help="the revisions known here, newest first; asks nobody")
+    ] = False,
+) -> None:
     """Print as JSON the revision of Prefect's database: the one wanted and the one found.
 
     Run it with the variables PREFECT_SERVER_... of Prefect's server.
     """
-    if DATABASE not in os.environ:
+    if not known and DATABASE not in os.environ:
         fail(f"{DATABASE} is not set: run this with the variables of Prefect's server")
-    from tomobeam_flows.schema import read_schema
+    from tomobeam_flows.schema import known_revisions, read_schema
 
-    typer.echo(json.dumps(asyncio.run(read_schema())))
+    typer.echo(json.dumps(known_revisions() if known else asyncio.run(read_schema())))
 
 
 def main() -> None:

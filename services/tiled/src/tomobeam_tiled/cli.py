@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Annotated
 
 import typer
 
@@ -31,11 +32,33 @@ def prepare() -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Print as JSON the revision of each database's schema: the one wanted and the one found."""
-    from tomobeam_tiled.databases import read_schema
+def migrate() -> None:
+    """Bring databases of an older Tiled to the schema of this one. May be run again at any time.
 
-    typer.echo(json.dumps(asyncio.run(read_schema(DatabaseSettings.load()))))
+    Nothing leads back: dump them first, and let nobody write meanwhile.
+    """
+    from tomobeam_tiled import databases
+
+    settings = DatabaseSettings.load()
+    for database, found in asyncio.run(databases.outdated(settings)):
+        databases.migrate(database, settings)
+        typer.echo(f"{database.name}: from revision {found} to {database.wanted}")
+
+
+@app.command()
+def schema(
+    known: Annotated[
+        bool, typer.Option("--known", help="the revisions known here, newest first; asks nobody")
+    ] = False,
+) -> None:
+    """Print as JSON the revision of each database's schema: the one wanted and the one found."""
+    from tomobeam_tiled.databases import DATABASES, read_schema
+
+    if known:
+        said = {database.name: database.known for database in DATABASES}
+    else:
+        said = asyncio.run(read_schema(DatabaseSettings.load()))
+    typer.echo(json.dumps(said))
 
 
 @app.command()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 
 from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
 from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from tiled.alembic_utils import stamp_head
+from tiled.alembic_utils import stamp_head, upgrade
 from tiled.authn_database import alembic_constants as authn_alembic
 from tiled.authn_database import core as authn
 from tiled.catalog import alembic_constants as catalog_alembic
@@ -31,8 +32,13 @@ class Database:
     alembic: ModuleType
 
     @property
+    def known(self) -> list[str]:
+        """The revisions that this Tiled can migrate from, newest first."""
+        return self.core.ALL_REVISIONS
+
+    @property
     def wanted(self) -> str:
-        """The revision that this Tiled works with."""
+        """The revision that this Tiled works with, the newest that it knows."""
         return self.core.REQUIRED_REVISION
 
     def uri(self, settings: DatabaseSettings) -> str:
@@ -46,16 +52,29 @@ class Database:
         Raises:
             DatabaseFault: it does not answer, or refuses.
         """
-        try:
+        with self.explained():
             engine = create_async_engine(self.uri(settings))
             try:
                 yield engine
             finally:
                 await engine.dispose()
-        except (OSError, PostgresError, InterfaceError, SQLAlchemyError) as error:
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Make what its server says a fault."""
+        try:
+            yield
+        except (OSError, PostgresError, InterfaceError, SQLAlchemyError, CommandError) as error:
             # The lines after the first are SQLAlchemy's advice to a programmer.
             why = str(error).partition("\n")[0]
             raise self.fault(f"{why} (password: PGPASSFILE, CA: PGSSLROOTCERT)") from error
+
+    def other(self, found: str) -> DatabaseFault:
+        """That its schema is not the one that this Tiled works with, and what to do about it."""
+        remedy = "migrate it first" if found in self.known else "a newer Tiled made it"
+        return self.fault(
+            f"the schema is of revision {found}, this Tiled wants {self.wanted}: {remedy}"
+        )
 
     def fault(self, why: str) -> DatabaseFault:
         """What is wrong, with the name of the setting."""
@@ -85,10 +104,7 @@ async def create_databases(settings: DatabaseSettings) -> list[Database]:
                     await database.core.initialize_database(engine)
                 new.append(database)
             elif found != database.wanted:
-                raise database.fault(
-                    f"the schema is of revision {found}, this Tiled wants {database.wanted}: "
-                    "migrate it first"
-                )
+                raise database.other(found)
     return new
 
 
@@ -96,6 +112,36 @@ def stamp(database: Database, settings: DatabaseSettings) -> None:
     """Record the schema's revision; alembic runs an event loop of its own."""
     alembic = database.alembic
     stamp_head(alembic.ALEMBIC_INI_TEMPLATE_PATH, alembic.ALEMBIC_DIR, database.uri(settings))
+
+
+async def outdated(settings: DatabaseSettings) -> list[tuple[Database, str]]:
+    """The databases that an older Tiled made, each with the revision of its schema.
+
+    Raises:
+        DatabaseFault: a database does not answer, or a newer Tiled made it.
+    """
+    old = []
+    for database in DATABASES:
+        async with database.engine(settings) as engine:
+            found = await _revision(engine)
+        if found not in (None, *database.known):
+            raise database.other(found)
+        if found not in (None, database.wanted):
+            old.append((database, found))
+    return old
+
+
+def migrate(database: Database, settings: DatabaseSettings) -> None:
+    """Bring the schema of an older Tiled to this one's; alembic runs an event loop of its own.
+
+    Raises:
+        DatabaseFault: it does not answer, or refuses a step.
+    """
+    alembic = database.alembic
+    with database.explained():
+        upgrade(
+            alembic.ALEMBIC_INI_TEMPLATE_PATH, alembic.ALEMBIC_DIR, database.uri(settings), "head"
+        )
 
 
 async def read_schema(settings: DatabaseSettings) -> dict[str, dict[str, str | None]]:
