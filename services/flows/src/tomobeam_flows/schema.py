@@ -22,7 +22,8 @@ def known_revisions() -> dict[str, list[str]]:
 async def read_schema() -> dict[str, dict[str, str | None]]:
     """The revision `wanted` by this Prefect and the one `found`, below `prefect`.
 
-    It needs the settings of Prefect's server. `found` is None where the database is empty or, with a `fault` that says why, does not answer.
+    It needs the settings of Prefect's server. `found` is None where the database is empty or, with
+    a `fault` that says why, does not answer.
     """
     database = provide_database_interface()
     wanted = _scripts(database.orm.versions_dir).get_current_head()
