@@ -1,7 +1,7 @@
 # The developer's vocabulary. Nothing is installed outside this folder (and chromium, if root,
 # for the browser tests).
 .DEFAULT_GOAL := help
-.PHONY: help site lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock schemas bench clean browser
+.PHONY: help site lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock reference bench bench-deploy molecule clean browser
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -79,6 +79,7 @@ lint: .venv/.dev ## style, types, and documents that must follow from the code
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/python -m tomobeam_contracts.schemas --check docs/reference/schemas
+	@$(BIN)/python -m tomobeam_deploy.network inventories/beamline | diff -u docs/reference/ports.md - || { echo "docs/reference/ports.md: run make reference" >&2; exit 1; }
 
 format: .venv/.dev ## put the code into form
 	@$(BIN)/ruff check --fix .
@@ -87,8 +88,9 @@ format: .venv/.dev ## put the code into form
 lock: | $(UV) ## resolve the dependencies anew into uv.lock
 	@$(UV) lock
 
-schemas: .venv/.dev ## write the JSON Schemas of the wires into the docs
+reference: .venv/.dev ## write what the docs derive from the code: schemas of the wires, the port table
 	@$(BIN)/python -m tomobeam_contracts.schemas docs/reference/schemas
+	@$(BIN)/python -m tomobeam_deploy.network inventories/beamline > docs/reference/ports.md
 
 UNIT := $(BIN)/python -m pytest tests/unit -n 2
 
@@ -101,6 +103,13 @@ browser:
 test: .venv/.dev browser ## everything that the local profile needs, against real servers
 	@$(UNIT)
 	@$(BIN)/python -m pytest tests/services tests/faults tests/e2e --durations 15
+
+molecule: .venv/.dev ## both scenarios, each from bare hosts to none
+	@PATH=$(CURDIR)/$(BIN):$$PATH molecule test -s default
+	@PATH=$(CURDIR)/$(BIN):$$PATH molecule test -s beamline
+
+bench-deploy: .venv/.dev ## a deploy with nothing to do: ours, Ansible, and the floor, on the lab that is up
+	@eval "$$($(BIN)/tomobeam-lab env)"; $(BIN)/python -m tests.benchmarks deploy
 
 bench: .venv/.dev browser ## benchmarks: each compares two things and prints a ratio
 	@$(BIN)/python -m tests.benchmarks

@@ -46,7 +46,7 @@ def main() -> int:
     if arguments.check:
         wrong = drifted(arguments.folder)
         for name in wrong:
-            sys.stderr.write(f"{arguments.folder / name}: not as the models say; make schemas\n")
+            sys.stderr.write(f"{arguments.folder / name}: not as the models say; make reference\n")
         return 1 if wrong else 0
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for name, wire in WIRES.items():
