@@ -98,7 +98,7 @@ def playbook(wanted: dict[str, list[r.Resource]], folder: Path) -> list[Task]:
     ]
 
 
-def _tasks(one: r.Resource, folder: Path) -> Iterable[Task]:
+def _tasks(one: r.Resource, folder: Path) -> Iterable[Task]:  # noqa: PLR0912 - a case a kind
     match one:
         case r.Packages(names):
             yield {"command": {"argv": ["dpkg-query", "--show", *names]}, "changed_when": False}
