@@ -34,17 +34,17 @@ def wires(site: Site, sender: str) -> dict[Hop, Wire]:
         words: str,
         source: str,
         target: str,
-        service: str,
+        service: str | None,
         remedy: str,
         *suspects: str,
         tls: bool = False,
     ) -> Wire:
-        units = (unit_name(service), *((FRONT_DOOR,) if tls else ()))
+        units = (*([unit_name(service)] if service else []), *([FRONT_DOOR] if tls else []))
         return Wire(words, source, target, suspects or (target,), units, remedy)
 
     return {
         Hop.RECONSTRUCT: wire(
-            "reconstruction → file store", sender, sender, "reconstruction",
+            "reconstruction → file store", sender, sender, None,
             f"see that {store} is mounted and writable there",
         ),
         Hop.NOTIFY: wire(
