@@ -11,6 +11,7 @@ from tomobeam_deploy import secrets_cli
 from tomobeam_deploy.operator.canary import canary
 from tomobeam_deploy.operator.check import check
 from tomobeam_deploy.operator.drift import DIFFERS, HostsDiffer, drift
+from tomobeam_deploy.operator.status import status
 from tomobeam_deploy.operator.trust import trust
 from tomobeam_deploy.operator.verify import verify
 from tomobeam_deploy.secrets import SecretsError
@@ -22,6 +23,7 @@ app = typer.Typer(
 app.add_typer(secrets_cli.app, name="secrets", help="Make, rotate and share secrets.")
 app.command()(trust)
 app.command()(check)
+app.command()(status)
 app.command()(drift)
 app.command()(canary)
 app.command()(verify)

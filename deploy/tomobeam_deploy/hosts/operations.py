@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Generator, Sequence
 from datetime import timedelta
-from typing import Any, Literal, cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from paramiko import SSHException
@@ -24,7 +24,7 @@ from tomobeam_deploy.hosts.connection import notice_when_gone
 from tomobeam_deploy.hosts.report import Differences
 from tomobeam_deploy.hosts.resources import Bundle, Packages, Resource
 from tomobeam_deploy.hosts.upload import upload
-from tomobeam_deploy.on_host import BOOTSTRAP, COMMAND, orders
+from tomobeam_deploy.on_host import BOOTSTRAP, COMMAND, Do, orders
 
 # TLS and tokens suffer no more.
 CLOCK_TOLERANCE_S = 300
@@ -90,7 +90,7 @@ def _apply(state: State, host: Host, sent: list[Resource], uploads: dict[str, st
         return resource.wanted() | resource.payload() | more
 
     try:
-        _execute(host, state, "apply", [order(resource) for resource in sent])
+        execute(host, state, "apply", [order(resource) for resource in sent])
     except HostFault as fault:
         return _fail(state, host, str(fault))
     return True
@@ -123,7 +123,7 @@ def _see(host: Host, everything: Sequence[Resource]) -> Differences:
 def _look(host: Host, state: State, wanted: list[dict[str, Any]]) -> Differences:
     notice_when_gone(host)
     began = time.time()
-    output = _execute(host, state, "compare", wanted, _timeout=LOOK_LIMIT_S)
+    output = execute(host, state, "compare", wanted, _timeout=LOOK_LIMIT_S)
     try:
         answer = json.loads(output.stdout_lines[-1])
         differences, now = answer["differences"], answer["now"]
@@ -133,10 +133,10 @@ def _look(host: Host, state: State, wanted: list[dict[str, Any]]) -> Differences
     return differences
 
 
-def _execute(
+def execute(
     host: Host,
     state: State,
-    do: Literal["compare", "apply"],
+    do: Do,
     wanted: list[dict[str, Any]],
     **more: Any,
 ) -> CommandOutput:

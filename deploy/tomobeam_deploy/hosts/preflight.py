@@ -57,10 +57,7 @@ def check(
         SecretsError: a secret or a certificate is missing or not valid.
     """
     site = Site.load(inventory)
-    if not site.hosts:
-        raise SiteError(f"{inventory}: hosts: there are none; {site.name} runs on one machine")
-    for pattern in patterns:
-        hosts_of(site, inventory, pattern)
+    limited(site, inventory, patterns)
     vault = Vault.load(site.name, secrets)
     vault.check(all_names(site, secrets_of(site)))
     warnings = _check_certificates(site, inventory, vault)
@@ -82,6 +79,18 @@ def hosts_of(site: Site, inventory: Path, pattern: str) -> list[str]:
         meant = did_you_mean(pattern, [*site.hosts, *groups])
         raise SiteError(f"{inventory}: no host or group is called {pattern!r}{meant}")
     return hosts
+
+
+def limited(site: Site, inventory: Path, patterns: Iterable[str]) -> list[str]:
+    """The hosts that patterns of --limit leave, in their order; all of them where there are none.
+
+    Raises:
+        SiteError: the site has no hosts, or a pattern means none of them.
+    """
+    if not site.hosts:
+        raise SiteError(f"{inventory}: hosts: there are none; {site.name} runs on one machine")
+    meant = [set(hosts_of(site, inventory, pattern)) for pattern in patterns]
+    return [host for host in site.hosts if not meant or host in set().union(*meant)]
 
 
 def key_name(site: Site, inventory: Path, host: str) -> str:

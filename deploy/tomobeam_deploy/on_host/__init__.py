@@ -38,9 +38,10 @@ MODULES = (
 Do = Literal["compare", "apply", "remains", "remove", "report"]
 
 # What a host is asked to run. Everyone there can read it, unlike what comes by standard input.
+# A line before the orders is a password of sudo's, which did not ask for it.
 BOOTSTRAP = """\
 import json, sys, types
-orders = json.load(sys.stdin)
+orders = json.loads(sys.stdin.readlines()[-1])
 for name, source in orders.pop("modules"):
     module = sys.modules[name] = types.ModuleType(name)
     exec(compile(source, name, "exec"), module.__dict__)

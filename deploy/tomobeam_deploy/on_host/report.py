@@ -135,10 +135,11 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _connections() -> dict[int, int]:
-    ports: Counter[int] = Counter()
+def _connections() -> dict[str, int]:
+    ports: Counter[str] = Counter()
     for family in ("tcp", "tcp6"):
         lines = (_text(Path("/proc/net", family)) or "").splitlines()[1:]
         ends = (line.split() for line in lines)
-        ports.update(int(end[1].rpartition(":")[2], 16) for end in ends if end[3] == ESTABLISHED)
+        local = (end[1].rpartition(":")[2] for end in ends if end[3] == ESTABLISHED)
+        ports.update(str(int(port, 16)) for port in local)
     return dict(ports)

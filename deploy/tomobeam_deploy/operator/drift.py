@@ -58,8 +58,7 @@ def look(inventory: Path, limit: Iterable[str] = (), deploy: Path = ALL) -> Drif
     """
     limit = list(limit)
     site, _ = preflight.check(inventory, limit)
-    limited = [host for pattern in limit for host in preflight.hosts_of(site, inventory, pattern)]
-    hosts = [host for host in site.hosts if not limit or host in limited]
+    hosts = preflight.limited(site, inventory, limit)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "differences"
         said = _plan(inventory, limit, deploy, path)
