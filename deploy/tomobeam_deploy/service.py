@@ -43,7 +43,8 @@ class Service:
     program finds it in the file that `<variable>_FILE` names. `files` maps a template to its name
     in the folder `{config}`; `needs_files` come from packages of the host.
     `prepare` runs before the start, `provision` once the service answers; both may run again
-    at any time without harm.
+    at any time without harm. Of a service with databases, `schema` is what of its own prints the
+    revisions of their schemas that it knows, and `migrate` brings older ones to the newest.
     `memory_mib` and `tasks` bound the service with all its children. `writes_code` says that it
     makes machine code while it runs, which a sandbox otherwise forbids.
     """
@@ -62,6 +63,8 @@ class Service:
     files: Mapping[str, str] = field(default_factory=dict)
     needs_files: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    schema: tuple[str, ...] = ()
+    migrate: tuple[str, ...] = ()
     prepare: tuple[str, ...] = ()
     provision: tuple[str, ...] = ()
     provision_settings: Mapping[str, str] = field(default_factory=dict)
@@ -133,6 +136,7 @@ class Process:
     """The variable that names the file: the secret's name."""
     health_path: str | None
     writable: tuple[Path, ...]
+    migrate: tuple[str, ...]
     prepare: tuple[str, ...]
     provision: tuple[str, ...]
     provision_environment: dict[str, str]
@@ -195,6 +199,7 @@ def place(service: Service, placement: Placement) -> Process:
         credentials=files(service.secrets),
         health_path=service.health.path and fill(service.health.path, "health.path"),
         writable=tuple(Path(p) for p in fill_all(service.writes, "writes")),
+        migrate=fill_all(service.migrate, "migrate"),
         prepare=fill_all(service.prepare, "prepare"),
         provision=fill_all(service.provision, "provision"),
         provision_environment=environment(service.provision_settings, service.provision_secrets),

@@ -45,6 +45,8 @@ SERVICE = Service(
     },
     secrets={"PREFECT_SERVER_API_AUTH_STRING": "prefect-auth"},
     writes=("{state}",),
+    schema=("tomobeam-flows", "schema", "--known"),
+    migrate=("{bin}/prefect", "server", "database", "upgrade", "--yes"),
     provision=("{bin}/tomobeam-flows", "provision"),
     provision_settings={
         **OFFLINE,

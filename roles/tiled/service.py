@@ -34,6 +34,8 @@ SERVICE = Service(
     },
     files={"tiled/etc/tomobeam/tiled.yml.j2": "tiled.yml"},
     writes=("{state}", "{site.data.writable}"),
+    schema=("tomobeam-tiled", "schema", "--known"),
+    migrate=("{bin}/tomobeam-tiled", "migrate"),
     prepare=("{bin}/tomobeam-tiled", "prepare"),
     provision=("{bin}/tomobeam-tiled", "provision"),
     provision_settings={"TOMOBEAM_TILED_URL": "{site.tiled_url}"},

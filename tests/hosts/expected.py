@@ -32,8 +32,7 @@ def own_unit(process: Process) -> str:
 
 def sandboxed_units(process: Process) -> list[str]:
     """Every unit that runs a program of a service."""
-    once = {Once.PREPARE: process.prepare, Once.PROVISION: process.provision}
-    stages = [stage for stage, argv in once.items() if argv]
+    stages = [stage for stage in Once if getattr(process, stage)]
     return [unit_name(process.name), *(unit_name(process.name, stage) for stage in stages)]
 
 

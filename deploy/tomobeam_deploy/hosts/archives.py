@@ -22,25 +22,27 @@ class ArchiveError(PyinfraError):
 
 
 @cache
-def release(service: str, names: tuple[str, ...]) -> releases.Release:
+def release(
+    service: str, names: tuple[str, ...], schema: tuple[str, ...] = ()
+) -> releases.Release:
     """The release of a service that belongs to this checkout, built or not.
 
     Raises:
         ArchiveError: uv is missing, or a package is none of the workspace.
     """
     with _explained():
-        return releases.release_of(service, names)
+        return releases.release_of(service, names, schema)
 
 
-def release_archive(service: str, names: tuple[str, ...]) -> Path:
+def release_archive(service: str, names: tuple[str, ...], schema: tuple[str, ...] = ()) -> Path:
     """Its archive, built if this is the first to ask.
 
     Raises:
         ArchiveError: it cannot be built, or the checkout is not what the deploy began with.
     """
     with _making, _explained():
-        made = releases.ensure_release(service, names)
-    if made != release(service, names):
+        made = releases.ensure_release(service, names, schema)
+    if made != release(service, names, schema):
         raise ArchiveError(f"{service}: the checkout changed since the deploy began; deploy again")
     return made.archive
 

@@ -24,6 +24,7 @@ from tomobeam_deploy.releases import Release, prune_script, switch_script, unpac
 from tomobeam_deploy.renderers.systemd import (
     UNITS,
     Once,
+    credentials_of,
     recording,
     render_once,
     render_timer,
@@ -62,7 +63,7 @@ class ServiceRole:
             Bundle(
                 name=f"release {self.service} {made.name}",
                 marker=made.folder,
-                archive=partial(archives.release_archive, self.service, process.service.packages),
+                archive=partial(archives.release_archive, *_made_of(process)),
                 script=unpack_script(made),
                 home=str(OPT / self.service),
             ),
@@ -157,7 +158,11 @@ def registry(target: Target) -> File:
 
 
 def _release(process: Process) -> Release:
-    return archives.release(process.name, process.service.packages)
+    return archives.release(*_made_of(process))
+
+
+def _made_of(process: Process) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    return process.name, process.service.packages, process.service.schema
 
 
 def _user(process: Process) -> str:
@@ -191,9 +196,8 @@ def _ran(target: Target, process: Process, once: Once) -> list[Resource]:
     text = render_once(process, once)
     if text is None:
         return []
-    before = once is Once.PREPARE
-    credentials = process.credentials if before else process.provision_credentials
-    inputs = [text, _release(process).name, target.digest(*credentials.values())]
+    secrets = credentials_of(process, once).values()
+    inputs = [text, _release(process).name, target.digest(*secrets)]
     return [
         Ran(
             unit=unit_name(process.name, once),

@@ -28,18 +28,18 @@ def main(
     ] = ROOT / "inventories" / "beamline",
 ) -> None:
     """Build what is not built yet, and print each release with its size and the time it took."""
-    packages = {
-        name: service.packages
+    known = {
+        name: service
         for name, service in services_on_hosts(Site.load(inventory)).items()
         if service.packages
     }
-    if unknown := set(services or ()) - packages.keys():
-        faults, known = ", ".join(sorted(unknown)), ", ".join(packages)
-        raise ReleaseError(f"{faults}: no such service; there are: {known}")
+    if unknown := set(services or ()) - known.keys():
+        faults, there = ", ".join(sorted(unknown)), ", ".join(known)
+        raise ReleaseError(f"{faults}: no such service; there are: {there}")
     typer.echo(ROW.format("service", "release", "size", "took"))
-    for name in services or packages:
+    for name in services or known:
         began = time.monotonic()
-        release = ensure_release(name, packages[name])
+        release = ensure_release(name, known[name].packages, known[name].schema)
         size = f"{release.archive.stat().st_size / 1e6:.0f} MB"
         took = f"{time.monotonic() - began:.1f} s"
         typer.echo(ROW.format(name, release.name, size, took))

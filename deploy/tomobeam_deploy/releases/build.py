@@ -40,7 +40,9 @@ _LINKS = {"python": str(HOST_PYTHON), "python3": "python", _PYTHON: "python"}
 _OF_UV = (".gitignore", ".lock", "CACHEDIR.TAG")
 
 
-def ensure_release(service: str, packages: tuple[str, ...], *, tree: Path = ROOT) -> Release:
+def ensure_release(
+    service: str, packages: tuple[str, ...], schema: tuple[str, ...] = (), *, tree: Path = ROOT
+) -> Release:
     """The release that the tree is now; it is built where `build/releases` does not have it.
 
     Two at once wait for each other, and the second finds what the first built. Of each service
@@ -49,13 +51,14 @@ def ensure_release(service: str, packages: tuple[str, ...], *, tree: Path = ROOT
     Args:
         service: its name.
         packages: the workspace's packages that are installed in it.
+        schema: as `release_of`.
         tree: the repository.
 
     Raises:
         ReleaseError: uv is missing or fails, a package is none of the workspace, or does not
-            compile.
+            compile, or the program does not say which schemas it knows.
     """
-    inputs = inputs_of(service, packages, tree)
+    inputs = inputs_of(service, packages, tree, schema)
     archive = inputs.release.archive
     if not archive.exists():
         archive.parent.mkdir(parents=True, exist_ok=True)
@@ -78,9 +81,10 @@ def _build(inputs: Inputs) -> None:
     shutil.rmtree(part, ignore_errors=True)
     environment = part / "environment"
     install(inputs, part / "requirements.txt", environment)
+    revisions = _revisions(environment, inputs)
     _make_relocatable(environment, inputs.members)
     _compile(environment, release)
-    _describe(environment, inputs)
+    _describe(environment, inputs, revisions)
     packed = part / release.archive.name
     _pack(environment, packed)
     packed.replace(release.archive)
@@ -104,10 +108,32 @@ def install(inputs: Inputs, requirements: Path, environment: Path) -> None:
         inputs.tree, "pip", "install", *into, *for_host, *fresh,
         "--no-deps", "--link-mode", "hardlink", "--requirements", str(requirements),
     )  # fmt: skip
-    if inputs_of(inputs.release.service, inputs.packages, inputs.tree) != inputs:
+    if inputs_of(inputs.release.service, inputs.packages, inputs.tree, inputs.schema) != inputs:
         raise ReleaseError(
             f"{inputs.release.service}: the tree was changed while it was built; build it again"
         )
+
+
+def _revisions(environment: Path, inputs: Inputs) -> dict[str, list[str]]:
+    """The revisions of its databases' schemas that the release knows, newest first.
+
+    It says so itself, as long as this machine's Python runs it.
+    """
+    if not inputs.schema:
+        return {}
+    program, *arguments = inputs.schema
+    done = subprocess.run(
+        [str(environment / "bin" / program), *arguments],
+        # Nothing of what it writes may come to the host.
+        env={"HOME": str(environment.parent / "home"), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=environment.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ReleaseError(f"{inputs.release.service}: {program}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
 
 
 def _make_relocatable(environment: Path, members: tuple[str, ...]) -> None:
@@ -140,7 +166,7 @@ def _compile(environment: Path, release: Release) -> None:
         raise ReleaseError(f"{release.service}: {done.stdout.strip()} {done.stderr.strip()}")
 
 
-def _describe(environment: Path, inputs: Inputs) -> None:
+def _describe(environment: Path, inputs: Inputs, revisions: dict[str, list[str]]) -> None:
     installed = distributions(path=[str(environment / _SITE_PACKAGES)])
     release = inputs.release
     description = {
@@ -148,6 +174,7 @@ def _describe(environment: Path, inputs: Inputs) -> None:
         "digest": release.digest,
         **asdict(tree_stamp(inputs.tree)),
         "python": HOST_PYTHON_VERSION,
+        "schema": revisions,
         "packages": dict(sorted((found.name, found.version) for found in installed)),
     }
     text = json.dumps(description, indent=1) + "\n"

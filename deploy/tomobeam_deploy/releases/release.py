@@ -82,6 +82,8 @@ class Inputs:
     """by uv from its lock: members of the workspace by path, the others by version and hash"""
     members: tuple[str, ...]
     """names of the workspace's packages among them"""
+    schema: tuple[str, ...]
+    """what of it prints the revisions of its databases' schemas"""
 
 
 def check_service(name: str) -> None:
@@ -94,21 +96,27 @@ def check_service(name: str) -> None:
         raise ValueError(f"{name!r} is no name of a service")
 
 
-def release_of(service: str, packages: tuple[str, ...], *, tree: Path = ROOT) -> Release:
+def release_of(
+    service: str, packages: tuple[str, ...], schema: tuple[str, ...] = (), *, tree: Path = ROOT
+) -> Release:
     """The release that the tree is now, built or not.
 
     Args:
         service: its name.
         packages: the workspace's packages that are installed in it.
+        schema: a program of it with its arguments that prints as JSON, database → revisions, the
+            revisions of schemas that it knows, newest first.
         tree: the repository.
 
     Raises:
         ReleaseError: uv is missing, or a package is none of the workspace.
     """
-    return inputs_of(service, packages, tree).release
+    return inputs_of(service, packages, tree, schema).release
 
 
-def inputs_of(service: str, packages: tuple[str, ...], tree: Path) -> Inputs:
+def inputs_of(
+    service: str, packages: tuple[str, ...], tree: Path, schema: tuple[str, ...] = ()
+) -> Inputs:
     """Read what the release is made from.
 
     Raises:
@@ -129,11 +137,12 @@ def inputs_of(service: str, packages: tuple[str, ...], tree: Path) -> Inputs:
     }
     version = read_project(tree)["project"]["version"]
     host = [str(HOST_PYTHON), HOST_PYTHON_VERSION, HOST_PLATFORM]
-    decides = json.dumps([RECIPE, service, version, host, requirements, sources], sort_keys=True)
-    digest = hashlib.sha256(decides.encode()).hexdigest()[:12]
+    decides = [RECIPE, service, version, host, requirements, sources, *schema]
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
     archive = tree / "build" / "releases" / f"{service}-{version}-{digest}.tar"
     members = tuple(project["project"]["name"] for project in projects)
-    return Inputs(tree, packages, Release(service, version, digest, archive), requirements, members)
+    release = Release(service, version, digest, archive)
+    return Inputs(tree, packages, release, requirements, members, schema)
 
 
 def read_project(folder: Path) -> dict:

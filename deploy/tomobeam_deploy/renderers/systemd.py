@@ -18,6 +18,7 @@ STARTED = "/run/tomobeam-started"
 class Once(StrEnum):
     """The stages of a service that run once and end."""
 
+    MIGRATE = "migrate"
     PREPARE = "prepare"
     PROVISION = "provision"
 
@@ -85,18 +86,33 @@ def render_unit(process: Process, record: str = "") -> str:
 
 def render_command(process: Process, title: str) -> str:
     """A unit that runs to its end, with all that the service has."""
-    return _oneshot(process, title, process.argv, process.environment, process.credentials)
+    limit_s = process.service.health.start_limit_s
+    return _oneshot(
+        process, title, process.argv, process.environment, process.credentials, limit_s
+    )
 
 
 def render_once(process: Process, once: Once) -> str | None:
     """The unit of a stage that runs once, as the service's user; None where it has none."""
-    argv = process.prepare if once is Once.PREPARE else process.provision
+    argv = {
+        Once.MIGRATE: process.migrate,
+        Once.PREPARE: process.prepare,
+        Once.PROVISION: process.provision,
+    }[once]
     if not argv:
         return None
-    before = once is Once.PREPARE
-    environment = process.environment if before else process.provision_environment
-    credentials = process.credentials if before else process.provision_credentials
-    return _oneshot(process, f"{process.service.summary}: {once}", argv, environment, credentials)
+    after = once is Once.PROVISION
+    environment = process.provision_environment if after else process.environment
+    # Of a large database nobody knows how long it takes.
+    limit_s = None if once is Once.MIGRATE else process.service.health.start_limit_s
+    title = f"{process.service.summary}: {once}"
+    return _oneshot(process, title, argv, environment, credentials_of(process, once), limit_s)
+
+
+def credentials_of(process: Process, once: Once) -> Mapping[str, str]:
+    """What a stage that runs once is given, as `Process.credentials`."""
+    after = once is Once.PROVISION
+    return process.provision_credentials if after else process.credentials
 
 
 def render_timer(process: Process) -> str:
@@ -122,6 +138,7 @@ def _oneshot(
     argv: tuple[str, ...],
     environment: Mapping[str, str],
     credentials: Mapping[str, str],
+    limit_s: int | None,
 ) -> str:
     lines = [
         "[Unit]",
@@ -132,7 +149,7 @@ def _oneshot(
         *_where(process),
         *_environment(process, environment, credentials),
         f"ExecStart={_command(argv)}",
-        f"TimeoutStartSec={process.service.health.start_limit_s}",
+        f"TimeoutStartSec={limit_s or 'infinity'}",
         *_sandbox(process),
         "",
     ]

@@ -157,8 +157,26 @@ def test_it_says_what_it_is(release: Release, current: Path) -> None:
     assert f"{description['version']}-{description['digest']}" == release.name
     assert (description["commit"], description["changed"]) == (None, [])  # a copy without git
     assert description["packages"]["tomobeam-common"] == release.version
+    assert description["schema"] == {}
     assert {"numpy", "pydantic", "tomobeam-contracts"} <= description["packages"].keys()
     assert not {"prefect", "pytest", "tomobeam"} & description["packages"].keys()
+
+
+def test_it_says_which_schemas_it_knows(own_tree: Path) -> None:
+    known = {"tiled_catalog": ["second", "first"]}
+    says = ("tomobeam-exec", "--", "/bin/echo", json.dumps(known))
+    release = ensure_release(SERVICE, PACKAGES, says, tree=own_tree)
+    with tarfile.open(release.archive) as tar:
+        file = tar.extractfile("release.json")
+        assert file
+        assert json.load(file)["schema"] == known
+
+
+def test_one_that_does_not_say_which_schemas_it_knows_is_none(own_tree: Path) -> None:
+    says = ("tomobeam-exec", "--", "/bin/sh", "-c", "echo no such thing >&2; exit 3")
+    with pytest.raises(ReleaseError, match="^broker: tomobeam-exec: no such thing$"):
+        ensure_release(SERVICE, PACKAGES, says, tree=own_tree)
+    assert not list((own_tree / "build/releases").glob("*.tar"))
 
 
 def test_it_is_built_once(release: Release, tree: Path) -> None:

@@ -180,6 +180,12 @@ def test_another_recipe_or_host_is_a_new_release(
     assert digest(tree) != before
 
 
+def test_another_question_for_its_schema_is_a_new_release(tree: Path) -> None:
+    asked = release_of("server", ("alpha",), ("alpha", "schema"), tree=tree)
+    assert asked.digest != digest(tree)
+    assert asked == release_of("server", ("alpha",), ("alpha", "schema"), tree=tree)
+
+
 def test_each_service_has_its_own(tree: Path) -> None:
     assert digest(tree, "server") != digest(tree, "worker")
 

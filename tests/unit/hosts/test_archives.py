@@ -122,7 +122,7 @@ from tomobeam_deploy.hosts import archives
 folder = Path(sys.argv[1])
 release = releases.Release("tiled", "0.1.0", "0123456789ab", folder / "made.tar")
 
-def ensure(service, names):
+def ensure(service, names, schema):
     # As the real one: a lock on a file, and another program that does the work.
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
