@@ -22,9 +22,7 @@ class ArchiveError(PyinfraError):
 
 
 @cache
-def release(
-    service: str, names: tuple[str, ...], schema: tuple[str, ...] = ()
-) -> releases.Release:
+def release(service: str, names: tuple[str, ...], schema: tuple[str, ...] = ()) -> releases.Release:
     """The release of a service that belongs to this checkout, built or not.
 
     Raises:

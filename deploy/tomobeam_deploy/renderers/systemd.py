@@ -86,10 +86,8 @@ def render_unit(process: Process, record: str = "") -> str:
 
 def render_command(process: Process, title: str) -> str:
     """A unit that runs to its end, with all that the service has."""
-    limit_s = process.service.health.start_limit_s
-    return _oneshot(
-        process, title, process.argv, process.environment, process.credentials, limit_s
-    )
+    given, limit_s = process.credentials, process.service.health.start_limit_s
+    return _oneshot(process, title, process.argv, process.environment, given, limit_s=limit_s)
 
 
 def render_once(process: Process, once: Once) -> str | None:
@@ -105,8 +103,8 @@ def render_once(process: Process, once: Once) -> str | None:
     environment = process.provision_environment if after else process.environment
     # Of a large database nobody knows how long it takes.
     limit_s = None if once is Once.MIGRATE else process.service.health.start_limit_s
-    title = f"{process.service.summary}: {once}"
-    return _oneshot(process, title, argv, environment, credentials_of(process, once), limit_s)
+    title, given = f"{process.service.summary}: {once}", credentials_of(process, once)
+    return _oneshot(process, title, argv, environment, given, limit_s=limit_s)
 
 
 def credentials_of(process: Process, once: Once) -> Mapping[str, str]:
@@ -138,6 +136,7 @@ def _oneshot(
     argv: tuple[str, ...],
     environment: Mapping[str, str],
     credentials: Mapping[str, str],
+    *,
     limit_s: int | None,
 ) -> str:
     lines = [

@@ -174,7 +174,7 @@ def test_it_says_which_schemas_it_knows(own_tree: Path) -> None:
 
 def test_one_that_does_not_say_which_schemas_it_knows_is_none(own_tree: Path) -> None:
     says = ("tomobeam-exec", "--", "/bin/sh", "-c", "echo no such thing >&2; exit 3")
-    with pytest.raises(ReleaseError, match="^broker: tomobeam-exec: no such thing$"):
+    with pytest.raises(ReleaseError, match=r"^broker: tomobeam-exec: no such thing$"):
         ensure_release(SERVICE, PACKAGES, says, tree=own_tree)
     assert not list((own_tree / "build/releases").glob("*.tar"))
 
