@@ -12,6 +12,7 @@ from typing import Protocol, cast
 from pyinfra.context import host
 
 from tomobeam_deploy.hosts import archives
+from tomobeam_deploy.hosts.alone import alone
 from tomobeam_deploy.hosts.operations import put_right
 from tomobeam_deploy.hosts.resources import Packages, Resource
 from tomobeam_deploy.hosts.target import Target
@@ -126,8 +127,13 @@ def _ask(role: ModuleType, stage: Stage) -> Callable[[Target], list[Resource]]:
 
 
 def deploy(*roles: ModuleType) -> None:
-    """Bring the host that pyinfra is at to what the roles say; called once for each host."""
+    """Bring the host that pyinfra is at to what the roles say; called once for each host.
+
+    Raises:
+        SiteBusy: another deploy of the site is at work.
+    """
     site = host.data.tomobeam_site
+    alone(site.name)
     target = Target(site, host.name, Vault.load(site.name))
     steps = plan(roles, target)
     everything = [resource for resources in steps.values() for resource in resources]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from paramiko.hostkeys import HostKeys
 
@@ -27,16 +28,21 @@ COMMAND = ".venv/bin/tomobeam-site"
 
 def check_command_line() -> None:
     """End with one sentence and exit code 1 where pyinfra would go on, or do nothing and say 0."""
-    from pyinfra_cli.cli import cli
-
-    with cli.make_context("pyinfra", sys.argv[1:], resilient_parsing=True) as context:
-        given = dict(context.params)
+    given = command_line()
     try:
         _, warnings = check(Path(given["inventory"] or ""), [*given["limit"], *given["exclude"]])
     except (SiteError, SecretsError) as error:
         fail(str(error), REFUSED)
     for warning in warnings:
         sys.stderr.write(f"{warning}\n")
+
+
+def command_line() -> dict[str, Any]:
+    """What pyinfra was asked for, by the names that it has for it."""
+    from pyinfra_cli.cli import cli
+
+    with cli.make_context("pyinfra", sys.argv[1:], resilient_parsing=True) as context:
+        return dict(context.params)
 
 
 def check(
