@@ -20,13 +20,13 @@ def ports_differ(site: Site) -> None:
             if host and not _listens(site, host, name):
                 continue
             if port in seen:
-                where = f" on {host}" if host else ""
-                raise ValueError(f"ports.{name}: {port}{where} is taken by ports.{seen[port]}")
+                where, taken = f" on {host}" if host else "", f"taken by ports.{seen[port]}"
+                raise ValueError(f"ports.{name}: {port}{where} is {taken}; choose another")
             seen[port] = name
         for opening in site.hosts[host].openings if host else ():
             if opening.protocol == "tcp" and opening.port in seen:
-                taken = seen[opening.port]
-                raise ValueError(f"hosts.{host}.openings: {opening.port} is taken by ports.{taken}")
+                where, taken = f"hosts.{host}.openings", f"taken by ports.{seen[opening.port]}"
+                raise ValueError(f"{where}: {opening.port} is {taken}; choose another")
 
 
 def _listens(site: Site, host: str, port_name: str) -> bool:
