@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -12,6 +11,7 @@ from tomobeam_contracts.canary import Hop, HopReport
 from tomobeam_contracts.destinations import CANARY
 from tomobeam_deploy.canary.halves import Half, first_half, second_half
 from tomobeam_deploy.canary.wires import Wire, wires
+from tomobeam_deploy.hosts.asking import Ask, Unreached
 from tomobeam_deploy.hosts.target import Target
 
 LOG_LINES = 10
@@ -32,17 +32,6 @@ journalctl --sync
 journalctl --unit "$1" --output cat --no-pager --quiet
 """
 LOG = f'journalctl --unit "$1" --lines {LOG_LINES} --output cat --no-pager --quiet'
-
-
-class Unreached(RuntimeError):
-    """A host could not be asked; the message says why."""
-
-
-Ask = Callable[[str, str, str, str], str]
-"""Runs a shell script as root on a host, with one argument and a standard input; what it printed.
-
-It raises `Unreached` where that is not possible or ends badly.
-"""
 
 
 @dataclass

@@ -6,21 +6,19 @@ import json
 import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from paramiko import SSHException
 from pyinfra import logger
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
-from pyinfra.api.command import FunctionCommand, PyinfraCommand, QuoteString, StringCommand
+from pyinfra.api.command import FunctionCommand, PyinfraCommand
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state, host
 
 from tomobeam_deploy.canary.halves import HOP_LIMIT_S
-from tomobeam_deploy.canary.journey import Unreached, travel
+from tomobeam_deploy.canary.journey import travel
 from tomobeam_deploy.canary.report import document, text
-from tomobeam_deploy.hosts.connection import notice_when_gone
+from tomobeam_deploy.hosts.asking import Asking
 from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.site import Site
 from tomobeam_deploy.vault import Vault
@@ -72,34 +70,3 @@ def _left_out(state: State, sender: str) -> str | None:
 
 def _fail(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra's names
     return False
-
-
-class Asking:
-    """Runs scripts on any host of the run, as the operation `op_hash` would there."""
-
-    def __init__(self, state: State, op_hash: str) -> None:
-        self._state = state
-        self._op_hash = op_hash
-
-    def __call__(self, name: str, script: str, argument: str, stdin: str) -> str:
-        """What the script printed.
-
-        Raises:
-            Unreached: the host is not part of this run or does not answer, or the script fails.
-        """
-        host = self._state.inventory.get_host(name)
-        if host not in self._state.active_hosts:
-            raise Unreached("failed earlier in this run, or is not part of it")
-        given: dict[str, Any] = dict(
-            self._state.get_op_data_for_host(host, self._op_hash).global_arguments
-        )
-        arguments = {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
-        command = StringCommand("sh", "-c", QuoteString(script), "sh", QuoteString(argument))
-        notice_when_gone(host)
-        try:
-            ok, output = host.run_shell_command(command, **arguments | {"_stdin": [stdin]})
-        except (OSError, EOFError, SSHException) as error:
-            raise Unreached(f"the connection broke: {error}") from error
-        if not ok:
-            raise Unreached(output.stderr.strip() or "the connection broke")
-        return output.stdout
