@@ -13,6 +13,7 @@ from tomobeam_deploy.operator.check import check
 from tomobeam_deploy.operator.drift import DIFFERS, HostsDiffer, drift
 from tomobeam_deploy.operator.status import status
 from tomobeam_deploy.operator.trust import trust
+from tomobeam_deploy.operator.uninstall import uninstall
 from tomobeam_deploy.operator.verify import verify
 from tomobeam_deploy.secrets import SecretsError
 from tomobeam_deploy.site import SiteError
@@ -27,6 +28,7 @@ app.command()(status)
 app.command()(drift)
 app.command()(canary)
 app.command()(verify)
+app.command()(uninstall)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from tomobeam_deploy.hosts.services import ServiceRole
 from tomobeam_deploy.site import Group
 
 GROUPS = (Group.STORAGE,)
-NEEDS = ("activemq", "tiled")
+NEEDS = ("activemq", "file_store", "tiled")
 
 _service = ServiceRole("ingester", shared=True)
 install = _service.install

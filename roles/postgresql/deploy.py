@@ -74,7 +74,7 @@ def activate(target: Target) -> list[Resource]:
         Unit(UNIT, files=READS),
         Command(
             name=f"{UNIT}: what it has read",
-            check=_nothing(ask),
+            check=nothing(ask),
             apply=f"systemctl restart {UNIT}",
         ),
         Answers(f"tcp://{target.host.address}:{target.site.ports.postgresql}", UNIT),
@@ -95,7 +95,7 @@ def provision(target: Target) -> list[Resource]:
     return [
         Command(
             name="databases and roles",
-            check=_nothing(run.format(0)),
+            check=nothing(run.format(0)),
             apply=run.format(1),
             user=USER,
             stdin=render_names("postgresql/databases.sql.j2", names),
@@ -149,6 +149,6 @@ def _script(template: str, names: dict[str, object]) -> tuple[str, ...]:
     return ("sh", "-c", render_names(f"postgresql/{template}.j2", names), "sh", "{}")
 
 
-def _nothing(command: str) -> str:
+def nothing(command: str) -> str:
     """Shell that is content where a command prints nothing."""
     return f'said=$({command}) && [ -z "$said" ] || {{ echo "$said"; exit 1; }}'

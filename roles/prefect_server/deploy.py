@@ -4,7 +4,7 @@ from tomobeam_deploy.hosts.services import ServiceRole
 from tomobeam_deploy.site import Group
 
 GROUPS = (Group.CONTROL,)
-NEEDS = ("postgresql",)
+NEEDS = ("postgresql", "front_door")
 
 _service = ServiceRole("prefect-server")
 install = _service.install

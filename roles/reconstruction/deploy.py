@@ -10,6 +10,7 @@ from tomobeam_deploy.site import Accounts, Group
 from tomobeam_deploy.templates import render_names
 
 GROUPS = (Group.RECONSTRUCTION,)
+NEEDS = ("activemq", "file_store")
 PROGRAMS = ("tomobeam-notify", "tomobeam-reconstruct", "tomobeam-specimen")
 OWNER = Accounts.name("reconstruction")
 

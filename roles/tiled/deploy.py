@@ -6,7 +6,7 @@ from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.site import Accounts, Group
 
 GROUPS = (Group.STORAGE,)
-NEEDS = ("postgresql",)
+NEEDS = ("postgresql", "file_store", "front_door")
 
 _service = ServiceRole("tiled", shared=True)
 configure = _service.configure

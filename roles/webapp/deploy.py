@@ -6,7 +6,7 @@ from tomobeam_deploy.hosts.target import REGISTRY, Target
 from tomobeam_deploy.site import Group
 
 GROUPS = (Group.WEB,)
-NEEDS = ("prefect_server", "tiled")
+NEEDS = ("front_door", "prefect_server", "tiled")
 
 _service = ServiceRole("webapp", reads=(str(REGISTRY),))
 install = _service.install

@@ -6,7 +6,7 @@ from tomobeam_deploy.hosts.target import REGISTRY, Target
 from tomobeam_deploy.site import Group
 
 GROUPS = (Group.COMPUTE,)
-NEEDS = ("prefect_server", "tiled")
+NEEDS = ("file_store", "prefect_server", "tiled")
 
 _service = ServiceRole("worker", shared=True, reads=(str(REGISTRY),))
 install = _service.install

@@ -57,12 +57,7 @@ def put_right(
     try:
         seen = _see(host, everything)
     except HostFault as fault:
-        # One host that fails does not keep the others from being planned or put right.
-        if state.is_executing:
-            yield FunctionCommand(_fail, [str(fault)], {})
-        else:
-            _fail(state, host, str(fault))
-            state.fail_hosts({host})
+        yield from leave_out(host, state, fault)
         return
     differing = [r for r in resources if r.title in seen]
     for resource in differing:
@@ -92,11 +87,21 @@ def _apply(state: State, host: Host, sent: list[Resource], uploads: dict[str, st
     try:
         execute(host, state, "apply", [order(resource) for resource in sent])
     except HostFault as fault:
-        return _fail(state, host, str(fault))
+        return fail(state, host, str(fault))
     return True
 
 
-def _fail(state: State, host: Host, sentences: str) -> bool:  # noqa: ARG001 - pyinfra's names
+def leave_out(host: Host, state: State, fault: HostFault) -> Generator[PyinfraCommand, None, None]:
+    """Let a host fail; it does not keep the others from being planned or put right."""
+    if state.is_executing:
+        yield FunctionCommand(fail, [str(fault)], {})
+    else:
+        fail(state, host, str(fault))
+        state.fail_hosts({host})
+
+
+def fail(state: State, host: Host, sentences: str) -> bool:  # noqa: ARG001 - pyinfra's names
+    """What an operation ends with that goes wrong: the sentences, and False."""
     for line in sentences.splitlines():
         logger.error(f"{host.print_prefix}{line}")
     return False

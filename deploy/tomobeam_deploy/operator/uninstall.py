@@ -1,0 +1,41 @@
+"""`uninstall`: takes roles away from their hosts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from tomobeam_deploy.hosts.uninstall import DELETE, ROLE
+from tomobeam_deploy.operator import Inventory, Limit
+from tomobeam_deploy.templates import ROOT
+
+DEPLOY = ROOT / "deploy" / "uninstall.py"
+
+
+def uninstall(
+    inventory: Inventory,
+    role: Annotated[list[str], typer.Argument(help="a folder of roles/, such as webapp")],
+    limit: Limit = None,
+    data_too: Annotated[
+        bool, typer.Option("--data-too", help="delete their data for good; asks on a terminal")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not show the plan and ask")] = False,
+) -> None:
+    """Take roles away from their hosts: units, configuration, secrets and releases.
+
+    Their data stays unless you say otherwise, and so do accounts and Debian packages. A deploy
+    brings them back.
+    """
+    options = [
+        *("--data", f"{ROLE}={','.join(role)}"),
+        *(("--data", f"{DELETE}=yes") if data_too else ()),
+        *(word for pattern in limit or () for word in ("--limit", pattern)),
+        *(("-y",) if yes else ()),
+    ]
+    command = [sys.executable, "-m", "pyinfra", str(inventory.resolve()), str(DEPLOY), *options]
+    done = subprocess.run(command, cwd=ROOT, check=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
