@@ -11,6 +11,7 @@ import pytest
 from tests.services.canary.conftest import Canary
 from tests.support.ingest import tiled_client
 from tests.support.platform import Platform
+from tests.support.waiting import wait_for
 from tomobeam_canary.flow_run import FlowRunError, Prefect
 from tomobeam_contracts.canary import (
     FIRST_HALF,
@@ -72,11 +73,13 @@ def users(platform: Platform) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def sent(canary: Canary) -> str:
+def sent(canary: Canary, platform: Platform) -> str:
     """A scan that arrived."""
     _, reports = canary.send()
     scan = reports[-1].scan
     assert scan
+    with tiled_client(platform) as tiled:
+        wait_for(lambda: tiled.find("recons", "scan", scan), f"{scan} in Tiled")
     return scan
 
 
