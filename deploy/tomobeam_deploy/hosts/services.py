@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tomobeam_deploy.hosts import archives
 from tomobeam_deploy.hosts.resources import (
+    Absent,
     Account,
     Answers,
     Bundle,
@@ -87,6 +88,7 @@ class ServiceRole:
         return [
             *_files(target, process),
             *(File.text(f"{UNITS}/{u}", t, validate=VERIFY_UNIT) for u, t in units.items()),
+            *(Absent(_override(unit)) for unit in units),
         ]
 
     def activate(self, target: Target) -> list[Resource]:
@@ -142,8 +144,8 @@ class ServiceRole:
             for file in _files(target, process)
             if Path(file.path).parent != place.secrets or file.path in mine
         ]
-        unit = f"{UNITS}/{self._unit}"
-        return (unit, *files, str(CA), *self.reads), (str(OPT / self.service / "current"),)
+        unit = (f"{UNITS}/{self._unit}", _override(self._unit))
+        return (*unit, *files, str(CA), *self.reads), (str(OPT / self.service / "current"),)
 
 
 def account(target: Target, process: Process, groups: tuple[str, ...] = ()) -> Account:
@@ -163,6 +165,11 @@ def _release(process: Process) -> Release:
 
 def _made_of(process: Process) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     return process.name, process.service.packages, process.service.schema
+
+
+def _override(unit: str) -> str:
+    """What `systemctl edit` writes."""
+    return f"{UNITS}/{unit}.d/override.conf"
 
 
 def _user(process: Process) -> str:
