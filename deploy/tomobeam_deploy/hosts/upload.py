@@ -16,11 +16,18 @@ from tomobeam_deploy.site.connection import openssh_options
 # In the operator's home: others must not be able to put another archive in its place.
 FOLDER = ".tomobeam"
 # The first of a step clears away what a run left that was killed; a full disk is given back.
-CLEAR = f"rm -rf {FOLDER}/*; "
-RECEIVE = (
-    f"umask 077; mkdir -p {FOLDER} && cd {FOLDER} && "
-    "{{ cat > {name} && pwd || {{ rm -f {name}; exit 1; }}; }}"
-)
+CLEAR = f"rm -rf {FOLDER}/*\n"
+RECEIVE = f"""\
+umask 077
+mkdir -p {FOLDER} && cd {FOLDER} || exit 1
+free=$(df --output=avail --block-size=1 . | tail -n 1)
+if [ "$free" -lt {{size}} ]; then
+    echo "needs $(({{size}} >> 20)) MiB, but the disk of $PWD has $((free >> 20)) MiB free;" \
+        "make room there" >&2
+    exit 1
+fi
+cat > {{name}} && pwd || {{{{ rm -f {{name}}; exit 1; }}}}
+"""
 
 
 def upload(
@@ -40,7 +47,8 @@ def upload(
     except ArchiveError as error:
         logger.error(f"{host.print_prefix}{title}: {error}")
         return False
-    receive = ("" if uploads else CLEAR) + RECEIVE.format(name=archive.name)
+    size = archive.stat().st_size
+    receive = ("" if uploads else CLEAR) + RECEIVE.format(name=archive.name, size=size)
     with archive.open("rb") as content:
         done = subprocess.run(
             [*ssh_command(host), receive],
@@ -50,7 +58,7 @@ def upload(
             check=False,
         )
     if done.returncode:
-        logger.error(f"{host.print_prefix}{title}: does not arrive: {done.stderr.strip()}")
+        logger.error(f"{host.print_prefix}{title}: is not sent: {done.stderr.strip()}")
         return False
     uploads[title] = f"{done.stdout.strip().splitlines()[-1]}/{archive.name}"
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,12 +76,34 @@ def test_packages_bring_their_repository_only_where_one_is_lacking(
     assert list(home.iterdir()) == []
 
 
-def test_an_archive_that_does_not_arrive_leaves_nothing(
+@pytest.mark.parametrize("at", ["home/.tomobeam", "opt/releases"])
+@pytest.mark.usefixtures("home")
+def test_an_archive_that_does_not_fit_is_said_with_the_disk_and_leaves_nothing(
+    fleet: Fleet, tmp_path: Path, said: pytest.LogCaptureFixture, small_disk: Path, at: str
+) -> None:
+    place = tmp_path / at
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(small_disk)
+    archive = tmp_path / "big.tar"
+    archive.write_bytes(bytes(5 << 20))
+    marker = tmp_path / "opt/releases/big"
+    script = f"mkdir {marker} && cat > {marker}/big"
+    fleet.fail_to_deploy({"web": [[Bundle("big", str(marker), lambda: archive, script)]]})
+    sentence = f"big: .*needs 5 MiB, but the disk of {place} has 0 MiB free; make room there"
+    assert re.search(sentence, said.text)
+    assert list(small_disk.iterdir()) == []
+    assert list((tmp_path / "home/.tomobeam").iterdir()) == []
+
+
+def test_an_archive_that_breaks_off_leaves_nothing(
     fleet: Fleet, tmp_path: Path, said: pytest.LogCaptureFixture, home: Path, small_disk: Path
 ) -> None:
+    """A disk that fills while it is sent."""
     (home / ".tomobeam").symlink_to(small_disk)
     archive = tmp_path / "big.tar"
-    archive.write_bytes(b"x" * 100_000)
-    fleet.fail_to_deploy({"web": [[Bundle("big", "/nowhere/x", lambda: archive, "cat")]]})
-    assert "big: does not arrive: cat: write error: No space left on device" in said.text
+    archive.write_bytes(bytes(5 << 20))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upload, "RECEIVE", upload.RECEIVE.replace("-lt", "-eq"))
+        fleet.fail_to_deploy({"web": [[Bundle("big", "/nowhere/x", lambda: archive, "cat")]]})
+    assert "big: is not sent: cat: write error: No space left on device" in said.text
     assert list(small_disk.iterdir()) == []
