@@ -10,8 +10,6 @@ from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.renderers.systemd import render_command
 from tomobeam_deploy.service import Health, Process
 
-HOP_LIMIT_S = 120.0
-
 
 @dataclass(frozen=True)
 class Half:

@@ -57,9 +57,9 @@ def travel(sender: Target, web: Target, ask: Ask, hop_limit_s: float) -> Journey
     """Run the first half and, if it went well, the second."""
     journey = Journey(wires(sender.site, sender.name))
     _run(journey, first_half(sender, hop_limit_s), ask)
-    announced = journey.reports.get(Hop.NOTIFY)
-    if journey.fault is None and announced and announced.scan:
-        _run(journey, second_half(web, announced.scan, hop_limit_s), ask)
+    if journey.fault is None:
+        scan = journey.reports[Hop.NOTIFY].scan or ""
+        _run(journey, second_half(web, scan, hop_limit_s), ask)
     if journey.fault:
         journey.fault.log = _logs(journey.wires[journey.fault.hop], ask)
     return journey

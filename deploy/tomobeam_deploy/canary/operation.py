@@ -15,7 +15,7 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state, host
 
-from tomobeam_deploy.canary.halves import HOP_LIMIT_S
+from tomobeam_contracts.canary import HOP_LIMIT_S
 from tomobeam_deploy.canary.journey import travel
 from tomobeam_deploy.canary.report import document, text
 from tomobeam_deploy.hosts.asking import Asking

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from tomobeam_common.settings import fail
-from tomobeam_deploy.canary.halves import HOP_LIMIT_S
+from tomobeam_contracts.canary import HOP_LIMIT_S
 from tomobeam_deploy.canary.operation import LIMIT, REPORT, SENDER
 from tomobeam_deploy.canary.report import text
 from tomobeam_deploy.hosts import preflight

@@ -7,13 +7,16 @@ from pathlib import Path
 from pydantic import Field
 
 from tomobeam_common.settings import PrefectSettings, ServiceSettings, TiledSettings
+from tomobeam_contracts.canary import HOP_LIMIT_S
 
 
 class CanarySettings(ServiceSettings):
     """What both halves need."""
 
     canary_hop_limit_s: float = Field(
-        120.0, gt=0, description="seconds after which a hop counts as one that does not answer"
+        HOP_LIMIT_S,
+        gt=0,
+        description="seconds after which a hop counts as failed",
     )
 
 

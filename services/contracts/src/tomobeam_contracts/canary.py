@@ -14,6 +14,8 @@ from pydantic import Field
 from tomobeam_contracts.destinations import CANARY, RECONS
 from tomobeam_contracts.wire import Wire
 
+HOP_LIMIT_S = 120.0
+"""After so long a hop counts as one that does not answer, where nobody says otherwise."""
 _TIME = "%Y%m%dT%H%M%S.%fZ"
 
 
