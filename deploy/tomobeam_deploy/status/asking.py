@@ -13,7 +13,8 @@ from typing import Any
 
 from tomobeam_deploy.on_host import COMMAND, orders
 
-CONNECT_LIMIT_S = 5
+# Of an option that is given twice, OpenSSH takes the first.
+OPTIONS = ("-oConnectTimeout=5",)
 ANSWER_LIMIT_S = 30
 # What sudo says where it may not ask.
 NO_PASSWORD = "a password is required"
@@ -49,9 +50,7 @@ def ask_all(
 def ask(ssh: Sequence[str], questions: Mapping[str, Any], password: str | None) -> Answer:
     """One host's answer."""
     flags = ["--non-interactive"] if password is None else ["--stdin", "--prompt="]
-    # Of an option that is given twice, OpenSSH takes the first.
-    options = [f"-oConnectTimeout={CONNECT_LIMIT_S}"]
-    command = [ssh[0], *options, *ssh[1:], shlex.join(["sudo", *flags, "--", *COMMAND])]
+    command = [ssh[0], *OPTIONS, *ssh[1:], shlex.join(["sudo", *flags, "--", *COMMAND])]
     typed = "" if password is None else f"{password}\n"
     began = time.time()
     try:

@@ -31,7 +31,10 @@ WORDS = {
 def document(rows: Iterable[Row]) -> dict[str, Any]:
     """The JSON-ready form: whether all is `well`, the `rows`, and the `faults` in sentences."""
     rows = list(rows)
-    shown = [asdict(row) | {"since": row.since and row.since.isoformat()} for row in rows]
+    shown = [
+        asdict(row) | {"since": row.since and row.since.isoformat(), "faults": list(row.faults)}
+        for row in rows
+    ]
     faults = [f"{row.host}: {_of_unit(row)}{fault}" for row in rows for fault in row.faults]
     return {"well": not faults, "rows": shown, "faults": faults}
 
