@@ -31,7 +31,13 @@ Folders of tests are a tenth of the size, and stay: some packages import theirs.
 """
 
 from tomobeam_deploy.releases.build import ensure_release
-from tomobeam_deploy.releases.host import prune_script, switch_script, unpack_script
+from tomobeam_deploy.releases.host import (
+    back_script,
+    prune_script,
+    pruned_script,
+    switch_script,
+    unpack_script,
+)
 from tomobeam_deploy.releases.release import Release, ReleaseError, release_of
 from tomobeam_deploy.releases.stamp import Stamp, tree_stamp
 
@@ -39,8 +45,10 @@ __all__ = [
     "Release",
     "ReleaseError",
     "Stamp",
+    "back_script",
     "ensure_release",
     "prune_script",
+    "pruned_script",
     "release_of",
     "switch_script",
     "tree_stamp",

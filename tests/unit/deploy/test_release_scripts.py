@@ -16,7 +16,14 @@ from typing import IO
 import pytest
 
 from tests.support.waiting import wait_for
-from tomobeam_deploy.releases import Release, prune_script, switch_script, unpack_script
+from tomobeam_deploy.releases import (
+    Release,
+    back_script,
+    prune_script,
+    pruned_script,
+    switch_script,
+    unpack_script,
+)
 
 SERVICE = "tiled"
 COMMANDS = ("mkdir", "flock", "rm", "tar", "sync", "mv", "ln", "readlink", "ls", "tail")
@@ -265,8 +272,67 @@ def test_a_switch_may_be_killed_anywhere_and_current_always_is_a_release(tmp_pat
         assert (root / SERVICE / "previous" / "release.json").is_file()
 
     kills = killed_everywhere(before, lambda root: switch_script(third, root=root), look=look)
-    # mkdir, flock, readlink and twice ln, mv
-    assert kills == 7
+    # mkdir, flock, readlink, ln, mv, rm and ln, mv
+    assert kills == 8
+
+
+def backwards(root: Path, release: Release, earlier: Release | None) -> None:
+    script = back_script(SERVICE, release.name, earlier.name if earlier else None, root=root)
+    assert run(script) == (0, "")
+
+
+def links(root: Path) -> dict[str, str]:
+    names = ("current", "previous", "undone")
+    return {name: link(root, name) for name in names if (root / SERVICE / name).is_symlink()}
+
+
+def test_going_back_leads_no_way_forward_again(tmp_path: Path) -> None:
+    first, second, third = (a_release(tmp_path, number) for number in (1, 2, 3))
+    unpacked(tmp_path, first, second, third)
+    switched(tmp_path, second, third)
+    for _ in range(2):  # the second time nothing happens
+        backwards(tmp_path, second, first)
+        assert links(tmp_path) == {
+            "current": f"releases/{second.name}",
+            "previous": f"releases/{first.name}",
+            "undone": f"releases/{third.name}",
+        }
+    backwards(tmp_path, first, None)
+    assert links(tmp_path) == {
+        "current": f"releases/{first.name}",
+        "undone": f"releases/{second.name}",
+    }
+    switched(tmp_path, third)
+    assert links(tmp_path) == {
+        "current": f"releases/{third.name}",
+        "previous": f"releases/{first.name}",
+    }
+
+
+@pytest.mark.parametrize(("earlier", "steps"), [(1, 9), (None, 8)])
+def test_going_back_may_be_killed_anywhere(tmp_path: Path, earlier: int | None, steps: int) -> None:
+    releases = {number: a_release(tmp_path, number) for number in (1, 2, 3)}
+    before = tmp_path / "before"
+    unpacked(before, *releases.values())
+    switched(before, releases[2], releases[3])
+    previous = releases[earlier].name if earlier else None
+
+    def look(root: Path) -> None:
+        assert (root / SERVICE / "current" / "release.json").is_file()
+
+    # mkdir, flock, readlink, twice ln, mv, and ln, mv or rm
+    assert steps == killed_everywhere(
+        before, lambda root: back_script(SERVICE, releases[2].name, previous, root=root), look=look
+    )
+
+
+def test_nothing_goes_back_to_what_is_not_there(tmp_path: Path) -> None:
+    first, second = a_release(tmp_path, 1), a_release(tmp_path, 2)
+    unpacked(tmp_path, second)
+    switched(tmp_path, second)
+    status, said = run(back_script(SERVICE, first.name, None, root=tmp_path))
+    assert (status, said) == (1, f"{SERVICE} {first.name}: this release is not on this host\n")
+    assert links(tmp_path) == {"current": f"releases/{second.name}"}
 
 
 def test_a_release_that_is_not_there_is_not_switched_to(tmp_path: Path) -> None:
@@ -289,9 +355,24 @@ def seven_releases(root: Path, archives: Path) -> list[Release]:
     return releases
 
 
+def checked(root: Path) -> tuple[int, str]:
+    """How the check ends, and what it prints."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", pruned_script(SERVICE, root=root)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
 def test_pruning_keeps_the_newest_and_what_is_in_use(tmp_path: Path) -> None:
     releases = seven_releases(tmp_path, tmp_path)
+    too_many = f"there are more: {releases[3].name} {releases[2].name}\n"
+    assert checked(tmp_path) == (1, too_many)
     assert run(prune_script(SERVICE, root=tmp_path)) == (0, "")
+    assert checked(tmp_path) == (0, "")
     kept = [releases[number].name for number in (0, 1, 4, 5, 6)]
     assert names(tmp_path) == set(kept)
     assert run(prune_script(SERVICE, keep=0, root=tmp_path)) == (0, "")
