@@ -1,4 +1,4 @@
-"""Scripts that one host's operation runs on another."""
+"""Scripts that are run on any host, also by another host's operation."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from paramiko import SSHException
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.command import QuoteString, StringCommand
+from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
 from tomobeam_deploy.hosts.connection import notice_when_gone
@@ -25,9 +26,12 @@ It raises `Unreached` where that is not possible or ends badly.
 
 
 class Asking:
-    """Runs scripts on any host of the run, as the operation `op_hash` would there."""
+    """Runs scripts on any host of the run, as the operation `op_hash` would there.
 
-    def __init__(self, state: State, op_hash: str) -> None:
+    Without one, as any operation would.
+    """
+
+    def __init__(self, state: State, op_hash: str | None = None) -> None:
         self._state = state
         self._op_hash = op_hash
 
@@ -40,9 +44,7 @@ class Asking:
         host = self._state.inventory.get_host(name)
         if host not in self._state.active_hosts:
             raise Unreached("failed earlier in this run, or is not part of it")
-        given: dict[str, Any] = dict(
-            self._state.get_op_data_for_host(host, self._op_hash).global_arguments
-        )
+        given = self._arguments(host)
         arguments = {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
         command = StringCommand("sh", "-c", QuoteString(script), "sh", QuoteString(argument))
         notice_when_gone(host)
@@ -53,3 +55,8 @@ class Asking:
         if not ok:
             raise Unreached(output.stderr.strip() or "the connection broke")
         return output.stdout
+
+    def _arguments(self, host: Host) -> dict[str, Any]:
+        if self._op_hash is None:
+            return dict(pop_global_arguments(self._state, host, {})[0])
+        return dict(self._state.get_op_data_for_host(host, self._op_hash).global_arguments)

@@ -22,7 +22,7 @@ from pyinfra.context import ctx_host, ctx_state
 from tomobeam_deploy.hosts import report
 from tomobeam_deploy.hosts.connection import notice_when_gone
 from tomobeam_deploy.hosts.report import Differences
-from tomobeam_deploy.hosts.resources import Bundle, Packages, Resource
+from tomobeam_deploy.hosts.resources import Bundle, Packages, Resource, Schema
 from tomobeam_deploy.hosts.upload import upload
 from tomobeam_deploy.on_host import BOOTSTRAP, COMMAND, Do, orders
 
@@ -70,19 +70,36 @@ def _put_right(
     host: Host, differing: list[Resource], resources: Sequence[Resource]
 ) -> Generator[PyinfraCommand, None, None]:
     uploads: dict[str, str] = {}
+    learned: dict[str, dict[str, Any]] = {}
     for resource in differing:
         if isinstance(resource, ARCHIVED):
             yield FunctionCommand(upload, [resource.archive, uploads, resource.title], {})
+        elif isinstance(resource, Schema):
+            yield FunctionCommand(_first, [resource, learned], {})
     # The rest of the step too: a unit is right only until a file that it reads is put right.
     sent = [r for r in resources if r in differing or not isinstance(r, ARCHIVED)]
-    yield FunctionCommand(_apply, [sent, uploads], {})
+    yield FunctionCommand(_apply, [sent, uploads, learned], {})
     _seen.pop(host, None)
 
 
-def _apply(state: State, host: Host, sent: list[Resource], uploads: dict[str, str]) -> bool:
+def _first(state: State, host: Host, resource: Schema, learned: dict[str, dict[str, Any]]) -> bool:
+    try:
+        learned[resource.title] = resource.first(state, host)
+    except HostFault as fault:
+        return fail(state, host, f"{resource.title}: {fault}")
+    return True
+
+
+def _apply(
+    state: State,
+    host: Host,
+    sent: list[Resource],
+    uploads: dict[str, str],
+    learned: dict[str, dict[str, Any]],
+) -> bool:
     def order(resource: Resource) -> dict[str, Any]:
         more = {"upload": uploads[resource.title]} if resource.title in uploads else {}
-        return resource.wanted() | resource.payload() | more
+        return resource.wanted() | resource.payload() | more | learned.get(resource.title, {})
 
     try:
         execute(host, state, "apply", [order(resource) for resource in sent])

@@ -13,6 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+
 from tomobeam_deploy.packages import Repository, unpack_script
 
 
@@ -235,6 +238,37 @@ class Ran(Resource):
     def title(self) -> str:
         """The unit."""
         return self.unit
+
+
+@dataclass(frozen=True)
+class Schema(Resource):
+    """Databases of a service whose schemas are those that a release works with.
+
+    `release` is its folder, and `unit` migrates to it. `stamp` on the host remembers which schemas
+    they have; where it says others, `first` is called with pyinfra's state and host before anything
+    is put right. It sees to it that nothing is lost, and returns what the host is to know.
+    """
+
+    kind = "schema"
+    service: str
+    release: str
+    stamp: str
+    unit: str
+    first: Callable[[State, Host], dict[str, Any]] = field(repr=False, compare=False)
+
+    @property
+    def title(self) -> str:
+        """Whose."""
+        return f"schema of {self.service}"
+
+    def wanted(self) -> dict[str, Any]:
+        """Where the host looks it up."""
+        places = {"release": self.release, "stamp": self.stamp, "unit": self.unit}
+        return {"kind": self.kind, "title": self.title, **places}
+
+    def payload(self) -> dict[str, Any]:
+        """Until `first` said it, nobody knows whether to migrate."""
+        return {"migrate": None}
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,18 @@ from tomobeam_deploy.hosts.resources import (
     Folder,
     Ran,
     Resource,
+    Schema,
     Unit,
 )
+from tomobeam_deploy.hosts.schemas import Databases, settle
 from tomobeam_deploy.hosts.target import CA, ETC, OPT, REGISTRY, SHARED_GROUP, Target
-from tomobeam_deploy.releases import Release, prune_script, switch_script, unpack_script
+from tomobeam_deploy.releases import (
+    Release,
+    prune_script,
+    pruned_script,
+    switch_script,
+    unpack_script,
+)
 from tomobeam_deploy.renderers.systemd import (
     UNITS,
     Once,
@@ -34,6 +42,7 @@ from tomobeam_deploy.renderers.systemd import (
     unit_name,
 )
 from tomobeam_deploy.service import Process
+from tomobeam_deploy.site.model import DATABASES
 from tomobeam_deploy.templates import render
 
 VERIFY_UNIT = ("systemd-analyze", "verify", "--man=no", "{}")
@@ -101,7 +110,8 @@ class ServiceRole:
                 check=f'[ "$(readlink {links[0]})" = releases/{_release(process).name} ]',
                 apply=switch_script(_release(process)),
             ),
-            *_ran(target, process, Once.PREPARE),
+            *schema(process, _release(process).folder),
+            *ran(target, process, Once.PREPARE, _release(process).name),
         ]
         if process.service.every_s is not None:
             return [*switched, Unit(timer_name(self.service))]
@@ -116,13 +126,11 @@ class ServiceRole:
         """The running service is told what it has to know; old releases go."""
         process = target.processes[self.service]
         keep = target.site.keep_releases
-        folder = OPT / self.service / "releases"
         return [
-            *_ran(target, process, Once.PROVISION),
+            *ran(target, process, Once.PROVISION, _release(process).name),
             Command(
-                name=f"{folder} holds {keep} at most",
-                # Besides these, `current` and `previous` may be kept.
-                check=f"[ $(ls {folder} | wc -l) -le $(({keep} + 2)) ]",
+                name=f"of {self.service} the last {keep} releases",
+                check=pruned_script(self.service, keep),
                 apply=prune_script(self.service, keep),
             ),
         ]
@@ -152,6 +160,35 @@ def account(target: Target, process: Process, groups: tuple[str, ...] = ()) -> A
     """The account as which a service runs."""
     uid = getattr(target.site.accounts, process.service.account)
     return Account(_user(process), uid, str(process.placement.state), groups)
+
+
+def schema(process: Process, release: str, restore: bool = False) -> list[Resource]:
+    """The databases of a service, if it has any, have the schemas of a release.
+
+    `release` is its folder; `restore` allows to load what was dumped before a newer one came.
+    """
+    of = databases(process, release)
+    if not of:
+        return []
+    return [
+        Schema(
+            service=of.service,
+            release=release,
+            stamp=str(ETC / of.service / "schema.json"),
+            unit=unit_name(of.service, Once.MIGRATE),
+            first=partial(settle, of, restore),
+        )
+    ]
+
+
+def databases(process: Process, release: str) -> Databases | None:
+    """Those of a service, if it has any, and a folder with the release that is to have them."""
+    service = process.service
+    names = tuple(name for name, role in DATABASES.items() if role == service.database_role)
+    if not names:
+        return None
+    server = process.placement.site.host_of("postgresql")
+    return Databases(service.name, unit_name(service.name), release, server, names)
 
 
 def registry(target: Target) -> File:
@@ -199,12 +236,13 @@ def _files(target: Target, process: Process) -> list[File]:
     return [*rendered, *secrets]
 
 
-def _ran(target: Target, process: Process, once: Once) -> list[Resource]:
+def ran(target: Target, process: Process, once: Once, release: str) -> list[Resource]:
+    """What a release of a service, by its name, has to run once, if anything."""
     text = render_once(process, once)
     if text is None:
         return []
     secrets = credentials_of(process, once).values()
-    inputs = [text, _release(process).name, target.digest(*secrets)]
+    inputs = [text, release, target.digest(*secrets)]
     return [
         Ran(
             unit=unit_name(process.name, once),

@@ -29,6 +29,7 @@ MODULES = (
     "bundles",
     "packages",
     "units",
+    "schemas",
     "commands",
     "addresses",
     "report",

@@ -20,6 +20,7 @@ from tomobeam_deploy.on_host.packages import Packages
 from tomobeam_deploy.on_host.report import report
 from tomobeam_deploy.on_host.resource import Resource
 from tomobeam_deploy.on_host.running import Fault, run
+from tomobeam_deploy.on_host.schemas import Schema
 from tomobeam_deploy.on_host.units import Masked, Ran, Unit
 
 KINDS: dict[str, type[Resource]] = {
@@ -34,6 +35,7 @@ KINDS: dict[str, type[Resource]] = {
     "masked": Masked,
     "unit": Unit,
     "ran": Ran,
+    "schema": Schema,
     "command": Command,
     "answers": Answers,
     "bundle": Bundle,

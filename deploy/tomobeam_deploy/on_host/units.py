@@ -114,10 +114,7 @@ class Ran(Resource):
 
     def put_right(self) -> None:
         """Run it and remember."""
-        run("systemctl", "daemon-reload")
-        done = run("systemctl", "start", self.unit, check=False)
-        if done.returncode:
-            raise Fault(f"fails: {said(done)}\n{end_of_log(self.unit)}")
+        start(self.unit)
         stamp = Path(self.stamp)
         with beside(stamp) as new:
             new.write_text(self.fingerprint + "\n", encoding="utf-8")
@@ -130,6 +127,18 @@ class Ran(Resource):
     def take_away(self) -> None:
         """Forget it."""
         remove_file(self.stamp)
+
+
+def start(unit: str) -> None:
+    """Run a unit to its end.
+
+    Raises:
+        Fault: it fails; with the end of its log.
+    """
+    run("systemctl", "daemon-reload")
+    done = run("systemctl", "start", unit, check=False)
+    if done.returncode:
+        raise Fault(f"fails: {said(done)}\n{end_of_log(unit)}")
 
 
 def show(unit: str, *names: str) -> dict[str, str]:

@@ -30,6 +30,7 @@ from tomobeam_deploy.hosts.resources import (
     Packages,
     Ran,
     Resource,
+    Schema,
     SharedGroup,
     Unit,
 )
@@ -53,6 +54,7 @@ EVERY_KIND: list[Resource] = [
     Masked("apt-daily.timer"),
     Unit("tomobeam-tiled.service"),
     Ran("tomobeam-tiled-prepare.service", "/etc/tomobeam/ran", "0123"),
+    Schema("tiled", "/opt/release", "/etc/tomobeam/s", "migrate.service", lambda *_: {}),
     Command("all is well", "true", "true"),
     Answers("http://127.0.0.1:1", "tomobeam-tiled.service"),
     Bundle("release", "/opt/marker", lambda: Path("/nowhere"), "cat"),
@@ -81,7 +83,7 @@ def test_only_what_puts_right_is_sent_late() -> None:
         for resource in EVERY_KIND
         for name in set(program.KINDS[resource.kind].__annotations__) - set(resource.wanted())
     }
-    assert late == {"content", "script", "upload"}
+    assert late == {"content", "migrate", "script", "upload"}
 
 
 def test_every_module_travels_and_needs_nothing_of_this_repository() -> None:
