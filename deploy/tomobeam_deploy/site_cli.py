@@ -11,6 +11,7 @@ from tomobeam_deploy import secrets_cli
 from tomobeam_deploy.operator.canary import canary
 from tomobeam_deploy.operator.check import check
 from tomobeam_deploy.operator.drift import DIFFERS, HostsDiffer, drift
+from tomobeam_deploy.operator.rollback import rollback
 from tomobeam_deploy.operator.status import status
 from tomobeam_deploy.operator.trust import trust
 from tomobeam_deploy.operator.uninstall import uninstall
@@ -28,6 +29,7 @@ app.command()(status)
 app.command()(drift)
 app.command()(canary)
 app.command()(verify)
+app.command()(rollback)
 app.command()(uninstall)
 
 

@@ -110,15 +110,20 @@ def _steps(roles: Sequence[ModuleType]) -> Iterator[tuple[Stage, list[ModuleType
         yield Stage.INSTALL, [role]
     for role in roles:
         yield Stage.CONFIGURE, [role]
+    for level in levels(roles):
+        yield Stage.ACTIVATE, level
+        yield Stage.PROVISION, level
+
+
+def levels(roles: Sequence[ModuleType]) -> Iterator[list[ModuleType]]:
+    """The roles, each after those that it needs; a level at a time."""
     by_name = {name_of(role): role for role in roles}
     needs = {name: set(getattr(role, "NEEDS", ())) & set(by_name) for name, role in by_name.items()}
     sorter = TopologicalSorter(needs)
     sorter.prepare()
     while sorter.is_active():
         ready = sorter.get_ready()
-        level = [role for name, role in by_name.items() if name in ready]
-        yield Stage.ACTIVATE, level
-        yield Stage.PROVISION, level
+        yield [role for name, role in by_name.items() if name in ready]
         sorter.done(*ready)
 
 

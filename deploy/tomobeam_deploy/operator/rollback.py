@@ -1,0 +1,38 @@
+"""`rollback`: takes services back to releases that hosts still have."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from tomobeam_deploy.hosts.rollback import RELEASE, RESTORE, SERVICE
+from tomobeam_deploy.operator import Inventory, Limit
+from tomobeam_deploy.templates import ROOT
+
+DEPLOY = ROOT / "deploy" / "rollback.py"
+
+
+def rollback(
+    inventory: Inventory,
+    limit: Limit = None,
+    service: Annotated[str | None, typer.Option(help="only this; else all")] = None,
+    release: Annotated[
+        str | None, typer.Option(help="this one of the service; else the one before")
+    ] = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="load dumps; what was written since is lost")
+    ] = False,
+) -> None:
+    """Go back to the releases that ran before, within seconds; configuration stays as it is."""
+    given = {SERVICE: service, RELEASE: release, RESTORE: "yes" if restore else None}
+    options = [
+        *(word for key, value in given.items() if value for word in ("--data", f"{key}={value}")),
+        *(word for pattern in limit or () for word in ("--limit", pattern)),
+    ]
+    command = [sys.executable, "-m", "pyinfra", str(inventory.resolve()), str(DEPLOY), "-y"]
+    done = subprocess.run([*command, *options], cwd=ROOT, check=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode)
