@@ -45,7 +45,7 @@ def uninstall() -> None:
     """
     host, state = cast(Host, ctx_host.get()), cast(State, ctx_state.get())
     site: Site = host.data.tomobeam_site
-    names, deletes = _agreed(state, site, host.data.get(ROLE), host.data.get(DELETE))
+    names, deletes = agreed(state, site, host.data.get(ROLE), host.data.get(DELETE))
     target, roles = Target(site, host.name, Vault.load(site.name)), every_role()
     found = {name: removal(name, names, roles, target) for name in names}
     _say_what_stays(host, list(found.values()), deletes)
@@ -97,7 +97,7 @@ def _say_what_stays(host: Host, removals: list[Removal], deletes: bool) -> None:
 _answers: WeakKeyDictionary[State, Agreed | Refused] = WeakKeyDictionary()
 
 
-def _agreed(state: State, site: Site, role: object, delete: object) -> Agreed:
+def agreed(state: State, site: Site, role: object, delete: object) -> Agreed:
     """The same for every host of a run: the operator is asked once."""
     if state not in _answers:
         try:
