@@ -39,7 +39,7 @@ _ALWAYS = (
 
 
 def sandbox(site: Site) -> list[str]:
-    """The lines for the section [Service] of any unit; what it needs besides, it says after them."""
+    """The lines for the section [Service] of any unit; it says after them what it needs besides."""
     peers = " ".join(str(host.address) for host in site.hosts.values())
     return [*_ALWAYS, f"IPAddressAllow=localhost {peers}".rstrip()]
 

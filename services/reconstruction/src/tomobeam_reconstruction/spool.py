@@ -67,6 +67,10 @@ class Spool:
 
     @contextmanager
     def _locked(self, name: str) -> Iterator[None]:
-        with (self.folder / f"{name}.lock").open("w") as lock:
+        # For reading is enough to lock, and all that the members of a shared spool's group may.
+        lock = os.open(self.folder / f"{name}.lock", os.O_RDONLY | os.O_CREAT, 0o660)
+        try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(lock)
