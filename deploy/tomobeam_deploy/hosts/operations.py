@@ -29,6 +29,8 @@ from tomobeam_deploy.on_host import BOOTSTRAP, COMMAND, Do, orders
 # TLS and tokens suffer no more.
 CLOCK_TOLERANCE_S = 300
 LOOK_LIMIT_S = 300
+# What sudo says after it asked several times.
+WRONG_PASSWORD = "incorrect password attempt"
 
 # Those for which an archive is made and sent, if they differ.
 ARCHIVED = (Bundle, Packages)
@@ -184,8 +186,15 @@ def execute(
     except (OSError, SSHException) as error:
         raise HostFault(f"the connection broke: {error}") from error
     if not ok:
-        raise HostFault(output.stderr.strip() or "the connection broke")
+        raise HostFault(_reason(output.stderr.strip()))
     return output
+
+
+def _reason(said: str) -> str:
+    """Why an execution failed, by what it said last."""
+    if WRONG_PASSWORD in said:
+        return "sudo does not take this password"
+    return said or "the connection broke"
 
 
 def _check_clock(now: float, began: float, ended: float) -> None:

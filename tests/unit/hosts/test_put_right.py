@@ -119,7 +119,10 @@ def test_no_secret_is_in_a_command_or_in_what_is_said(
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        ((False, [], ["sudo: 3 incorrect password attempts"]), "sudo: 3 incorrect password attem"),
+        (
+            (False, [], ["Sorry, try again.", "sudo: 3 incorrect password attempts"]),
+            "sudo does not take this password",
+        ),
         ((False, [], []), "the connection broke"),
         ((True, [], []), "answered what is no comparison"),
         ((True, ["Welcome to this host"], []), "answered what is no comparison: 'Welcome to"),
