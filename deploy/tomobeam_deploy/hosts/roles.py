@@ -1,16 +1,13 @@
-"""All roles that hosts can have."""
+"""All roles by their names."""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import import_module
 from types import ModuleType
 
-from tomobeam_deploy.templates import ROOT
 
-
-@cache
 def every_role() -> dict[str, ModuleType]:
-    """Their modules by their names: each is a folder of `roles/` with a `deploy.py`."""
-    names = sorted(path.parent.name for path in (ROOT / "roles").glob("*/deploy.py"))
-    return {name: import_module(f"roles.{name}.deploy") for name in names}
+    """Their modules, in the order in which a deploy asks them."""
+    # Roles are made of this package, and name parts of it: importing them here would be a circle.
+    from roles.order import ALL
+
+    return {role.__name__.split(".")[-2]: role for role in ALL}
