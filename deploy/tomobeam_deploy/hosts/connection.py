@@ -12,11 +12,11 @@ from tomobeam_deploy.site.connection import ASK_EVERY_S, ASK_TIMES
 def notice_when_gone(host: Host) -> None:
     """Let a connection break once its host is gone; by itself it waits for hours.
 
-    Does nothing where pyinfra does not use SSH.
+    Does nothing where pyinfra does not use SSH, or where it is broken already.
     """
     client = getattr(host.connector, "client", None)
     transport = client and client.get_transport()
-    if not transport:
+    if not transport or not transport.is_active():
         return
     connection: socket.socket = transport.sock
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

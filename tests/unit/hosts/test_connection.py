@@ -14,11 +14,15 @@ def host(**connector: Any) -> Any:
     return SimpleNamespace(connector=SimpleNamespace(**connector))
 
 
+def connected(connection: socket.socket, *, active: bool = True) -> Any:
+    transport = SimpleNamespace(sock=connection, is_active=lambda: active)
+    return host(client=SimpleNamespace(get_transport=lambda: transport))
+
+
 def test_the_kernel_asks_a_silent_host_whether_it_is_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         connection = socket.create_connection(server.getsockname())
-        client = SimpleNamespace(get_transport=lambda: SimpleNamespace(sock=connection))
-        notice_when_gone(host(client=client))
+        notice_when_gone(connected(connection))
 
         def option(name: int) -> int:
             return connection.getsockopt(socket.IPPROTO_TCP, name)
@@ -33,6 +37,12 @@ def test_the_kernel_asks_a_silent_host_whether_it_is_there() -> None:
 def test_connectors_without_a_connection_are_left_alone() -> None:
     notice_when_gone(host())
     notice_when_gone(host(client=None))
+
+
+def test_a_connection_that_is_broken_already_is_left_to_who_uses_it() -> None:
+    with socket.socket() as connection:
+        connection.close()
+        notice_when_gone(connected(connection, active=False))
 
 
 def test_openssh_asks_as_often() -> None:
