@@ -16,6 +16,7 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
+from tomobeam_deploy.hosts.alone import alone
 from tomobeam_deploy.hosts.operations import HostFault, execute, fail, leave_out, put_right
 from tomobeam_deploy.hosts.removal import Removal, databases, dropped, in_order, removal
 from tomobeam_deploy.hosts.resources import Resource
@@ -42,9 +43,11 @@ def uninstall() -> None:
 
     Raises:
         Refused: it is not clear or not agreed what goes, or a role that stays needs it.
+        SiteBusy: a deploy is at work.
     """
     host, state = cast(Host, ctx_host.get()), cast(State, ctx_state.get())
     site: Site = host.data.tomobeam_site
+    alone(site.name)
     names, deletes = agreed(state, site, host.data.get(ROLE), host.data.get(DELETE))
     target, roles = Target(site, host.name, Vault.load(site.name)), every_role()
     found = {name: removal(name, names, roles, target) for name in names}
