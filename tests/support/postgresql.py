@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.platform import free_ports
 from tests.support.tls import Authority
+from tests.support.waiting import wait_for
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 SUPERUSER = "postgres"
@@ -51,6 +52,25 @@ class Cluster:
     def environment(self) -> dict[str, str]:
         """What libpq and asyncpg read."""
         return {"PGPASSFILE": str(self._passwords), "PGSSLROOTCERT": str(self.ca)}
+
+    def as_superuser(self) -> dict[str, str]:
+        """What the programs of a host read that has this cluster only."""
+        return {"PGHOST": str(self._folder), "PGPORT": str(self.port)}
+
+    @contextmanager
+    def session(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A client that stays connected to a database, until somebody ends it."""
+        words = ["-X", "-h", self._folder, "-p", str(self.port), "-U", SUPERUSER, name]
+        with subprocess.Popen(
+            [*_as_server(), BIN / "psql", *words, "-c", "SELECT pg_sleep(600)"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+        ) as client:  # fmt: skip
+            there = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'"
+            wait_for(lambda: self.sql(there) == "1", "the session")
+            try:
+                yield client
+            finally:
+                client.kill()
 
     def uri(self, name: str, query: str = "?ssl=verify-full") -> str:
         """A database as SQLAlchemy names it, without a password."""

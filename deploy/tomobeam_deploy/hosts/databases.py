@@ -45,15 +45,15 @@ class Dump:
 
 
 @dataclass(frozen=True)
-class State:
-    """Databases, and their dumps."""
+class Contents:
+    """What a host has of databases, and of their dumps."""
 
     revisions: Mapping[str, str | None]
     """of each schema; None: the database is empty"""
     dumps: tuple[Dump, ...]
 
     @classmethod
-    def read(cls, said: str) -> State:
+    def read(cls, said: str) -> Contents:
         """What `state_script` printed."""
         lines = said.splitlines()
         words = [line.partition(" ") for line in lines if not line.startswith("/")]
@@ -77,31 +77,31 @@ class State:
         return together[max(whole)] if whole else {}
 
 
-def state_script(databases: Collection[str]) -> str:
-    """Print what `State.read` reads."""
-    return _render("state", names=databases)
+def state_script(databases: Collection[str], *, folder: str = FOLDER) -> str:
+    """Print what `Contents.read` reads."""
+    return _render("state", folder, names=databases)
 
 
-def room_script(databases: Collection[str]) -> str:
+def room_script(databases: Collection[str], *, folder: str = FOLDER) -> str:
     """Fail where there is no room for another copy, as a dump and as databases."""
-    return _render("room", names=databases)
+    return _render("room", folder, names=databases)
 
 
-def dump_script(databases: Collection[str]) -> str:
+def dump_script(databases: Collection[str], *, folder: str = FOLDER) -> str:
     """Dump them, and print the paths; of older dumps the last of other revisions stay."""
-    return _render("dump", names=databases, keep=OTHERS_KEPT + 1)
+    return _render("dump", folder, names=databases, keep=OTHERS_KEPT + 1)
 
 
-def restore_script(dumps: Mapping[str, Dump]) -> str:
+def restore_script(dumps: Mapping[str, Dump], *, folder: str = FOLDER) -> str:
     """Make databases what they were, with the rights that they have; all of them, or none."""
-    return _render("restore", dumps={name: dump.path for name, dump in dumps.items()})
+    return _render("restore", folder, dumps={name: dump.path for name, dump in dumps.items()})
 
 
-def since_script(databases: Collection[str], time: datetime) -> str:
+def since_script(databases: Collection[str], time: datetime, *, folder: str = FOLDER) -> str:
     """Print, a line each, how much was added since; what was only changed is not counted."""
     counted = {name: _COUNTED[name] for name in databases if name in _COUNTED}
-    return _render("since", counted=counted, since=time.isoformat())
+    return _render("since", folder, counted=counted, since=time.isoformat())
 
 
-def _render(script: str, **names: object) -> str:
-    return render_names(f"databases/{script}.sh.j2", names | {"folder": FOLDER})
+def _render(script: str, folder: str, **names: object) -> str:
+    return render_names(f"databases/{script}.sh.j2", names | {"folder": folder})

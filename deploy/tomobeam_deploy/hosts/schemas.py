@@ -15,12 +15,12 @@ from typing import Any
 
 from pyinfra import logger
 from pyinfra.api.host import Host
-from pyinfra.api.state import State as Run
+from pyinfra.api.state import State
 
 from tomobeam_deploy.hosts.asking import Ask, Asking, Unreached
 from tomobeam_deploy.hosts.databases import (
+    Contents,
     Dump,
-    State,
     dump_script,
     restore_script,
     room_script,
@@ -52,12 +52,12 @@ class Situation:
     of: Databases
     known: Mapping[str, list[str]]
     """by database the revisions that the release knows, newest first"""
-    state: State
+    contents: Contents
 
     @property
     def others(self) -> dict[str, str]:
         """By database the revision that is not the one that the release works with."""
-        found = {name: revision for name, revision in self.state.revisions.items() if revision}
+        found = {name: revision for name, revision in self.contents.revisions.items() if revision}
         return {n: revision for n, revision in found.items() if revision != self.known[n][0]}
 
     @property
@@ -68,8 +68,8 @@ class Situation:
     @property
     def dumps(self) -> dict[str, Dump]:
         """By database, the last dumps that the release can work with."""
-        full = [name for name, revision in self.state.revisions.items() if revision]
-        return self.state.dumps_of({name: self.known[name][0] for name in full})
+        full = [name for name, revision in self.contents.revisions.items() if revision]
+        return self.contents.dumps_of({name: self.known[name][0] for name in full})
 
 
 def look(of: Databases, ask: Ask, here: str) -> Situation:
@@ -85,7 +85,7 @@ def look(of: Databases, ask: Ask, here: str) -> Situation:
             f"release {Path(of.release).name} of {of.service} does not say which schema of "
             f"{' and '.join(missing)} it works with; deploy another"
         )
-    return Situation(of, known, State.read(_ask(ask, of.host, state_script(of.names))))
+    return Situation(of, known, Contents.read(_ask(ask, of.host, state_script(of.names))))
 
 
 def refusal(situation: Situation, ask: Ask) -> str:
@@ -122,36 +122,44 @@ def _files(dumps: Mapping[str, Dump]) -> str:
     return " ".join(dump.path for dump in dumps.values())
 
 
-def settle(of: Databases, restore: bool, run: Run, host: Host) -> dict[str, Any]:
+def first(of: Databases, restore: bool, run: State, host: Host) -> dict[str, Any]:
+    """What has to be done on other hosts before `on_host.Schema`, and what that has to know.
+
+    Raises:
+        HostFault: as `settle`.
+    """
+    return {"migrate": settle(of, restore, Asking(run, host.current_op_hash), host.name)}
+
+
+def settle(of: Databases, restore: bool, ask: Ask, here: str) -> bool:
     """Save the databases before their schemas change, or bring back what they were.
 
     Args:
         of: which.
         restore: whether dumps may be loaded.
-        run: pyinfra's state.
-        host: the service's host; its unit is stopped where anything has to change.
+        ask: reaches the hosts.
+        here: the service's; its unit is stopped where anything has to change.
 
     Returns:
-        What `on_host.Schema` has to know: whether to migrate.
+        Whether the release has to migrate them.
 
     Raises:
         HostFault: it is refused, or a host does not do its part; the unit runs as before.
     """
-    ask = Asking(run, host.current_op_hash)
-    situation = look(of, ask, host.name)
+    situation = look(of, ask, here)
     if not situation.others:
-        return {"migrate": False}
+        return False
     if situation.newer and not (restore and situation.dumps):
         raise HostFault(refusal(situation, ask))
     _ask(ask, of.host, room_script(of.names))
-    with _nobody_writes(of, ask, host.name):
+    with _nobody_writes(of, ask, here):
         dumped = " ".join(_ask(ask, of.host, dump_script(of.names)).split())
-        logger.info(f"{host.print_prefix}{of.service}: dumped on {of.host}: {dumped}")
+        logger.info(f"{of.service}: dumped on {of.host}: {dumped}")
         if situation.newer:
-            lost = f"{_files(situation.dumps)} is loaded: {loss(situation, ask)}"
-            logger.warning(f"{host.print_prefix}{of.service}: {lost}")
+            loaded = _files(situation.dumps)
+            logger.warning(f"{of.service}: {loaded} is loaded; {loss(situation, ask)}")
             _ask(ask, of.host, restore_script(situation.dumps))
-    return {"migrate": not situation.newer}
+    return not situation.newer
 
 
 @contextmanager

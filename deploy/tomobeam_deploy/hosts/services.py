@@ -21,7 +21,7 @@ from tomobeam_deploy.hosts.resources import (
     Schema,
     Unit,
 )
-from tomobeam_deploy.hosts.schemas import Databases, settle
+from tomobeam_deploy.hosts.schemas import Databases, first
 from tomobeam_deploy.hosts.target import CA, ETC, OPT, REGISTRY, SHARED_GROUP, Target
 from tomobeam_deploy.releases import (
     Release,
@@ -176,7 +176,7 @@ def schema(process: Process, release: str, restore: bool = False) -> list[Resour
             release=release,
             stamp=str(ETC / of.service / "schema.json"),
             unit=unit_name(of.service, Once.MIGRATE),
-            first=partial(settle, of, restore),
+            first=partial(first, of, restore),
         )
     ]
 

@@ -37,8 +37,7 @@ class Installed:
     def read(cls, said: Mapping[str, Any]) -> Self:
         """What `releases.look` says of a service."""
         unpacked = {each["name"]: Unpacked(each["name"], each["at"]) for each in said["unpacked"]}
-        names = (said[link] for link in ("current", "previous", "undone", "started"))
-        return cls(*names, unpacked)
+        return cls(said["current"], said["previous"], said["undone"], said["started"], unpacked)
 
     def before(self, name: str, but: str | None) -> str | None:
         """The newest that was unpacked before another; `but` this one."""
@@ -73,7 +72,7 @@ def goal_of(installed: Installed, named: str | None = None) -> Goal | None:
         KeyError: the host does not have the release that is named.
     """
     current = installed.current
-    if current not in installed.unpacked:
+    if current is None or current not in installed.unpacked:
         return None
     if named is not None:
         if installed.unpacked[named].at > installed.unpacked[current].at:
@@ -82,7 +81,7 @@ def goal_of(installed: Installed, named: str | None = None) -> Goal | None:
     if installed.ended_early and current != installed.undone:
         return Goal(current, installed.before(current, but=installed.undone))
     release = installed.previous
-    if release == current or release not in installed.unpacked:
+    if release is None or release == current or release not in installed.unpacked:
         release = installed.before(current, but=installed.undone)
     if release is None:
         return None

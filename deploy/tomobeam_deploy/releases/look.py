@@ -22,7 +22,7 @@ def look(services: Path, started: Path) -> dict[str, dict[str, Any]]:
             **{link: _name(home / link) for link in LINKS},
             "started": _started(started / f"tomobeam-{home.name}.service"),
             "unpacked": [
-                {"name": path.name, "at": path.stat().st_mtime_ns, "schema": _schema(path)}
+                {"name": path.name, "at": path.stat().st_mtime_ns}
                 for path in sorted((home / "releases").iterdir())
                 if path.suffix != ".part"
             ],
@@ -42,14 +42,6 @@ def _started(record: Path) -> str | None:
     last = record.read_text(encoding="utf-8").splitlines()[-1:]
     found = [line.removeprefix("releases/") for line in last if line.startswith("releases/")]
     return found[0] if found else None
-
-
-def _schema(release: Path) -> dict[str, list[str]] | None:
-    try:
-        text = (release / "release.json").read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    return json.loads(text).get("schema")
 
 
 if __name__ == "__main__":
