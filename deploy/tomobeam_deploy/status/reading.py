@@ -12,7 +12,7 @@ from tomobeam_deploy import pki
 from tomobeam_deploy.hosts.operations import CLOCK_TOLERANCE_S
 from tomobeam_deploy.hosts.target import CERTIFICATE, Target
 from tomobeam_deploy.status.asking import Answer
-from tomobeam_deploy.status.lag import lag_of
+from tomobeam_deploy.status.lag import Lag, lag_of
 from tomobeam_deploy.status.watch import VERSION, Watched, disks
 
 RUNNING = ("active", "reloading")
@@ -60,13 +60,9 @@ def _host(target: Target, said: Mapping[str, Any], clock_off_s: float) -> Row:
         lag[f"{what}_free_bytes"] = disk["free"]
         if disk["free"] < LEAST_FREE * disk["size"]:
             faults.append(f"{folder}: only {disk['free'] / disk['size']:.0%} of its disk is free")
-    now = datetime.now(UTC)
-    certificate = said["files"][str(CERTIFICATE)]
-    if certificate is None:
-        faults.append(f"{CERTIFICATE}: absent")
-    else:
-        lag["certificate_days"] = (pki.ends(certificate) - now).days
-        faults += [f"{CERTIFICATE}: {each}" for each in pki.validity_faults(certificate, now)]
+    lasts, wrong = _certificate(said["files"][str(CERTIFICATE)])
+    lag |= lasts
+    faults += [f"{CERTIFICATE}: {each}" for each in wrong]
     lag["clock_off_s"] = round(clock_off_s, 3)
     if abs(clock_off_s) > CLOCK_TOLERANCE_S:
         faults.append(f"its clock is {clock_off_s:+.0f} s off this machine's")
@@ -74,13 +70,25 @@ def _host(target: Target, said: Mapping[str, Any], clock_off_s: float) -> Row:
     return Row(target.name, HOST, "answers", version=version, lag=lag, faults=tuple(faults))
 
 
+def _certificate(pem: str | None) -> Lag:
+    if pem is None:
+        return {}, ["absent"]
+    now = datetime.now(UTC)
+    try:
+        return {"certificate_days": (pki.ends(pem) - now).days}, pki.validity_faults(pem, now)
+    except pki.CertificateError as error:
+        return {}, [str(error)]
+
+
 def _deployed(stamp: str | None) -> str | None:
     """The state of the repository from which the host was deployed at last."""
-    if stamp is None:
+    try:
+        found = json.loads(stamp or "")
+        commit, changed = found["commit"] or "", "+" if found["changed"] else ""
+        return f"{found['version']} {commit[:7]}{changed}".strip()
+    except (KeyError, TypeError, ValueError):
+        # Never deployed to its end, or edited.
         return None
-    found = json.loads(stamp)
-    commit, changed = found["commit"] or "", "+" if found["changed"] else ""
-    return f"{found['version']} {commit[:7]}{changed}".strip()
 
 
 def _unit(host: str, watched: Watched, said: Mapping[str, Any]) -> Row:

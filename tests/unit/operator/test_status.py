@@ -154,8 +154,9 @@ def test_a_host_tells_its_disks_certificate_clock_and_deploy() -> None:
     assert looked.rows()[HOST].version == "0.1.0 0123456+"
     looked.said["files"][VERSION] = json.dumps(STAMP | {"commit": None})
     assert looked.rows()[HOST].version == "0.1.0"
-    looked.said["files"][VERSION] = None
-    assert looked.rows()[HOST].version is None
+    for other in (None, "", "[]", "{}"):
+        looked.said["files"][VERSION] = other
+        assert looked.rows()[HOST].version is None
     assert looked.faults() == []
 
 
@@ -285,6 +286,9 @@ def test_a_certificate_that_ends_soon_or_ended_is_told(age_days: int, days: int,
     assert fault.startswith(f"web: {CERTIFICATE}: {said}")
     looked.said["files"][str(CERTIFICATE)] = None
     assert looked.faults() == [f"web: {CERTIFICATE}: absent"]
+    looked.said["files"][str(CERTIFICATE)] = "-----BEGIN"
+    [fault] = looked.faults()
+    assert fault.startswith(f"web: {CERTIFICATE}: ")
 
 
 def test_a_clock_that_is_far_off_is_told() -> None:
