@@ -18,8 +18,8 @@ FOLDER = "/var/backups/tomobeam"
 OTHERS_KEPT = 2
 # By which a person measures what a database gained: what, in which table, by which column.
 _COUNTED = {
-    "tiled_catalog": ("nodes", "nodes", "time_created"),
-    "prefect": ("flow runs", "flow_run", "created"),
+    "tiled_catalog": ("new nodes", "nodes", "time_created"),
+    "prefect": ("new flow runs", "flow_run", "created"),
 }
 _TIME = "%Y%m%dT%H%M%SZ"
 _DUMP = re.compile(r".*/(?P<database>[a-z_]+)-(?P<revision>\w+)-(?P<time>\d{8}T\d{6}Z)\.dump")

@@ -114,7 +114,7 @@ def loss(situation: Situation, ask: Ask) -> str:
     except HostFault:
         # It has tables that this program does not know.
         counts = ""
-    gained = f", {', '.join(counts.splitlines())} among it" if counts else ""
+    gained = f" ({', '.join(counts.splitlines())})" if counts else ""
     return f"what was written since {time:%Y-%m-%d %H:%M:%S} UTC is lost{gained}"
 
 

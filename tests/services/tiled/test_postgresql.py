@@ -2,95 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import secrets
-import sys
-from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from unittest import mock
 
 import pytest
 from pydantic import SecretStr
-from tiled.alembic_utils import downgrade
 
-from tests.support.platform import Platform, make_site
-from tests.support.postgresql import Cluster, cluster
+from tests.services.tiled.bench import DATABASES, Bench, make_older
+from tests.support.postgresql import Cluster
 from tests.support.processes import running
 from tests.support.tls import Authority
 from tomobeam_common.tiled import TiledClient
-from tomobeam_deploy.local.platform import LocalPlatform
-from tomobeam_tiled.cli import main
-from tomobeam_tiled.databases import AUTHN, CATALOG
-
-DATABASES = ("tiled_authn", "tiled_catalog")
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A cluster with empty databases, and the rest of a platform that does not run."""
-
-    cluster: Cluster
-    platform: Platform
-
-    def environment(self, **changes: str) -> dict[str, str]:
-        uris = {f"TOMOBEAM_{name.upper()}_URI": self.cluster.uri(name) for name in DATABASES}
-        given = self.platform.environment("tiled") | self.cluster.environment() | uris
-        return given | changes
-
-    def command(self, *words: str, **changes: str) -> tuple[int, str, str]:
-        """Run `tomobeam-tiled` in this process, which imports Tiled once: code, stdout, stderr."""
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            mock.patch.dict(os.environ, self.environment(**changes), clear=True),
-            mock.patch.object(sys, "argv", ["tomobeam-tiled", *words]),
-            redirect_stdout(out),
-            redirect_stderr(err),
-            pytest.raises(SystemExit) as end,
-        ):
-            main()
-        return int(end.value.code or 0), out.getvalue(), err.getvalue()
-
-    def schema(self, **changes: str) -> dict[str, dict[str, str | None]]:
-        code, out, err = self.command("schema", **changes)
-        assert (code, err) == (0, "")
-        return json.loads(out)
-
-
-@pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
-    local = LocalPlatform(make_site(tmp_path_factory.mktemp("site")), only=[])
-    local.layout.write(local.layout.processes())
-    return Platform(local)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Cluster]:
-    with cluster() as running_cluster:
-        yield running_cluster
-
-
-@pytest.fixture
-def bench(server: Cluster, platform: Platform) -> Iterator[Bench]:
-    for name in DATABASES:
-        server.create(name)
-    yield Bench(server, platform)
-    for name in DATABASES:
-        server.drop(name)
-
-
-def make_older(bench: Bench) -> dict[str, str]:
-    """Take the schemas back one revision, by Tiled's own steps; which they then are."""
-    older = {}
-    with mock.patch.dict(os.environ, bench.environment(), clear=True):
-        for database in (AUTHN, CATALOG):
-            places = database.alembic.ALEMBIC_INI_TEMPLATE_PATH, database.alembic.ALEMBIC_DIR
-            downgrade(*places, bench.cluster.uri(database.name), "-1")
-            older[database.name] = database.known[1]
-    return older
 
 
 def keys(cluster: Cluster) -> str:

@@ -225,8 +225,8 @@ def test_databases_stay_as_they_are_if_one_cannot_be_loaded(server: Server) -> N
 def test_what_was_added_since_is_counted(server: Server) -> None:
     server.make("r1")
     count = since_script(NAMES, datetime.now(UTC), folder=server.folder)
-    assert server.said(count) == "0 nodes\n"
+    assert server.said(count) == "new nodes: 0\n"
     server.cluster.sql("INSERT INTO nodes (key) VALUES ('second'), ('third')", CATALOG)
-    assert server.said(count) == "2 nodes\n"
+    assert server.said(count) == "new nodes: 2\n"
     server.cluster.sql("ALTER TABLE nodes RENAME TO renamed", CATALOG)
     assert server.run(count).returncode

@@ -65,7 +65,7 @@ class Hosts:
             restore_script(dumps): ("restore", ""),
         }
         for dump in dumps.values():
-            scripts[since_script(NAMES, dump.time)] = ("since", "12 nodes\n")
+            scripts[since_script(NAMES, dump.time)] = ("since", "new nodes: 12\n")
         return scripts
 
     @property
@@ -128,7 +128,7 @@ def test_a_newer_schema_is_refused_with_all_that_is_to_be_known() -> None:
     assert str(refused.value) == (
         "tiled_catalog is of revision c2, to which a newer release migrated it, and 0.1.0-new of "
         f"tiled works with c1. They can become what was dumped ({' '.join(OLD)}), and then what "
-        "was written since 2026-11-01 12:00:00 UTC is lost, 12 nodes among it, by: "
+        "was written since 2026-11-01 12:00:00 UTC is lost (new nodes: 12), by: "
         ".venv/bin/tomobeam-site rollback inventories/i13 --service tiled --release 0.1.0-new "
         "--restore"
     )
@@ -156,7 +156,7 @@ def test_an_older_dump_is_loaded_where_that_is_wanted_and_what_there_was_is_kept
     ]
     assert "tiled: dumped on control: /var/backups/tomobeam/x.dump" in caplog.text
     assert f"{OLD[1]} is loaded; what was written since" in caplog.text
-    assert "12 nodes among it" in caplog.text
+    assert "(new nodes: 12)" in caplog.text
 
 
 def test_a_service_whose_dump_cannot_be_loaded_is_started_again() -> None:
