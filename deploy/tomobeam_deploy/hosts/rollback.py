@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
 from tomobeam_deploy.hosts.alone import alone
-from tomobeam_deploy.hosts.asking import Asking, Unreached
+from tomobeam_deploy.hosts.asking import Ask, Asking, Unreached
 from tomobeam_deploy.hosts.deploy import levels
 from tomobeam_deploy.hosts.operations import HostFault, fail, put_right
 from tomobeam_deploy.hosts.resources import Answers, Command, Resource, Unit
@@ -87,7 +88,8 @@ def rollback() -> None:
     alone(site.name)
     roles = service_roles()
     wish = Wish.read(host.data, roles)
-    mine = {s: goal for (name, s), goal in _decided(state, site, wish).items() if name == host.name}
+    all_goals = decided(state, site, wish)
+    mine = {service: goal for (name, service), goal in all_goals.items() if name == host.name}
     target = Target(site, host.name, Vault.load(site.name))
     steps: dict[str, list[Resource]] = {}
     for level in levels(list(roles.values())):
@@ -96,14 +98,14 @@ def rollback() -> None:
             resource
             for service, role in here.items()
             if service in mine
-            for resource in _back(role, target, target.processes[service], mine[service], wish)
+            for resource in resources(role, target, target.processes[service], mine[service], wish)
         ]
     steps["provision"] = [
         resource
         for service, goal in mine.items()
         for resource in ran(target, target.processes[service], Once.PROVISION, goal.release)
     ]
-    everything = [resource for resources in steps.values() for resource in resources]
+    everything = [resource for step in steps.values() for resource in step]
     for name in host.loop(list(steps)):
         put_right(resources=steps[name], everything=everything, name=name)
 
@@ -118,7 +120,7 @@ def service_roles() -> dict[str, ModuleType]:
     }
 
 
-def _back(
+def resources(
     role: ModuleType, target: Target, process: Process, goal: Goal, wish: Wish
 ) -> list[Resource]:
     """One service runs its goal, with databases that it understands, and answers."""
@@ -129,7 +131,7 @@ def _back(
         Command(
             name=f"{home}/current is {goal.release}",
             check=" && ".join(
-                f'[ "$(readlink {home}/{name})" = "{target}" ]' for name, target in wanted.items()
+                f'[ "$(readlink {home}/{name})" = "{where}" ]' for name, where in wanted.items()
             ),
             apply=back_script(process.name, goal.release, goal.earlier, undo=not goal.forward),
         ),
@@ -142,8 +144,12 @@ _lock = threading.Lock()
 _decisions: WeakKeyDictionary[State, dict[Place, Goal] | Refused] = WeakKeyDictionary()
 
 
-def _decided(state: State, site: Site, wish: Wish) -> dict[Place, Goal]:
-    """The same for every host of a run."""
+def decided(state: State, site: Site, wish: Wish) -> dict[Place, Goal]:
+    """Where services go, the same for every host of a run.
+
+    Raises:
+        Refused: one of them cannot; then none goes.
+    """
     with _lock:
         if state not in _decisions:
             try:
@@ -158,10 +164,10 @@ def _decided(state: State, site: Site, wish: Wish) -> dict[Place, Goal]:
 
 def _decide(state: State, site: Site, wish: Wish) -> dict[Place, Goal]:
     ask = Asking(state)
-    targets = {
-        host.name: Target(site, host.name, Vault.load(site.name))
-        for host in state.inventory.get_active_hosts()
-    }
+    # No secret has to be known for that.
+    none = Vault(Path(os.devnull))
+    hosts = state.inventory.get_active_hosts()
+    targets = {host.name: Target(site, host.name, none) for host in hosts}
     found = _look(state, ask, targets, wish)
     if wish.service and not found:
         raise Refused(f"service: no host of this run has {wish.service}")
@@ -186,19 +192,16 @@ def _said_of(installed: Installed, goal: Goal | None) -> str:
 
 
 def _look(
-    state: State, ask: Asking, targets: Mapping[str, Target], wish: Wish
+    state: State, ask: Ask, targets: Mapping[str, Target], wish: Wish
 ) -> dict[Place, Installed]:
     """What the hosts hold of the services that are meant; asked side by side."""
-    text = Path(program.__file__).read_text(encoding="utf-8")
-    jobs = {name: gevent.spawn(ask, name, LOOK, str(OPT), text) for name in targets}
-    gevent.joinall(list(jobs.values()))
+    jobs = {name: gevent.spawn(_ask, ask, name) for name in targets}
     found = {}
     for name, job in jobs.items():
-        try:
-            said = json.loads(job.get())
-        except Unreached as error:
+        said = job.get()
+        if isinstance(said, Unreached):
             host = state.inventory.get_host(name)
-            fail(state, host, str(error))
+            fail(state, host, str(said))
             state.fail_hosts({host})
             continue
         held = said.keys() & targets[name].processes.keys()
@@ -210,6 +213,14 @@ def _look(
     return found
 
 
+def _ask(ask: Ask, name: str) -> dict[str, Any] | Unreached:
+    text = Path(program.__file__).read_text(encoding="utf-8")
+    try:
+        return json.loads(ask(name, LOOK, str(OPT), text))
+    except Unreached as error:
+        return error
+
+
 def _named(found: Mapping[Place, Installed], release: str) -> dict[Place, Goal]:
     for (name, service), of in found.items():
         if release not in of.unpacked:
@@ -219,7 +230,7 @@ def _named(found: Mapping[Place, Installed], release: str) -> dict[Place, Goal]:
     return {place: goal for place, goal in named.items() if goal}
 
 
-def _schema_fault(ask: Asking, target: Target, service: str, goal: Goal, wish: Wish) -> str | None:
+def _schema_fault(ask: Ask, target: Target, service: str, goal: Goal, wish: Wish) -> str | None:
     """Why a service's databases keep it from going there."""
     of = databases(target.processes[service], f"{OPT}/{service}/releases/{goal.release}")
     if of is None:
