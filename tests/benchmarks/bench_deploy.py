@@ -162,7 +162,13 @@ def theirs(folder: Path) -> None:
     for run in runs:
         output, _ = run.communicate()
         if run.returncode or " changed=0 " not in output.splitlines()[-2]:
-            raise SystemExit(output[-3000:])
+            raise SystemExit(_at_fault(output))
+
+
+def _at_fault(output: str) -> str:
+    """The tasks that changed something or failed."""
+    tasks = output.split("TASK ")
+    return "TASK ".join(t for t in tasks if "changed: [" in t or "fatal: " in t)[-3000:]
 
 
 def seconds(what: Callable[[], object]) -> float:
