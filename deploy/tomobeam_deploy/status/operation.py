@@ -13,6 +13,7 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state
 
+from tomobeam_deploy.hosts.operations import fail
 from tomobeam_deploy.hosts.upload import ssh_command
 from tomobeam_deploy.site import Site
 from tomobeam_deploy.status.gather import gather
@@ -33,7 +34,7 @@ def show() -> Generator[PyinfraCommand, None, None]:
     if here.name != next((name for name in site.hosts if name in connected), None):
         return
     if not _table(state)["well"]:
-        yield FunctionCommand(_fail, [], {})
+        yield FunctionCommand(fail, ["not all is well"], {})
 
 
 @cache
@@ -46,7 +47,3 @@ def _table(state: State) -> dict[str, Any]:
     found = gather(site, asked, ssh, state.config.SUDO_PASSWORD)
     logger.info(f"\n{text(found)}\n")
     return found
-
-
-def _fail(_state: State, _host: Host) -> bool:
-    return False
