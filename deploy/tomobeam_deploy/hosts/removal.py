@@ -6,7 +6,7 @@ otherwise. What a role that stays asks for too is not touched.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -121,7 +121,7 @@ def databases(site: Site, name: str) -> list[str]:
     return [database for database, role in DATABASES.items() if role == roles.get(name, "")]
 
 
-def dropped(names: Iterable[str]) -> Command:
+def dropped(names: Sequence[str]) -> Command:
     """That PostgreSQL has none of these databases, whoever is still connected."""
     listed = ", ".join(f"'{name}'" for name in names)
     query = f"SELECT datname || ' is there' FROM pg_database WHERE datname IN ({listed})"
