@@ -50,7 +50,9 @@ class Asking:
         notice_when_gone(host)
         try:
             ok, output = host.run_shell_command(command, **arguments | {"_stdin": [stdin]})
-        except (OSError, EOFError, SSHException) as error:
+        except EOFError:
+            raise Unreached("sudo wants a password; give it: --same-sudo-password") from None
+        except (OSError, SSHException) as error:
             raise Unreached(f"the connection broke: {error}") from error
         if not ok:
             raise Unreached(output.stderr.strip() or "the connection broke")

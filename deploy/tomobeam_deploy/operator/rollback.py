@@ -10,6 +10,7 @@ import typer
 
 from tomobeam_deploy.hosts.rollback import RELEASE, RESTORE, SERVICE
 from tomobeam_deploy.operator import Inventory, Limit
+from tomobeam_deploy.operator.verify import PASSWORD_OPTION
 from tomobeam_deploy.templates import ROOT
 
 DEPLOY = ROOT / "deploy" / "rollback.py"
@@ -25,12 +26,16 @@ def rollback(
     restore: Annotated[
         bool, typer.Option("--restore", help="load dumps; what was written since is lost")
     ] = False,
+    same_sudo_password: Annotated[
+        bool, typer.Option(PASSWORD_OPTION, help="ask once for what sudo asks for on the hosts")
+    ] = False,
 ) -> None:
     """Go back to the releases that ran before, within seconds; configuration stays as it is."""
     given = {SERVICE: service, RELEASE: release, RESTORE: "yes" if restore else None}
     options = [
         *(word for key, value in given.items() if value for word in ("--data", f"{key}={value}")),
         *(word for pattern in limit or () for word in ("--limit", pattern)),
+        *([PASSWORD_OPTION] if same_sudo_password else []),
     ]
     command = [sys.executable, "-m", "pyinfra", str(inventory.resolve()), str(DEPLOY), "-y"]
     done = subprocess.run([*command, *options], cwd=ROOT, check=False)

@@ -271,9 +271,9 @@ def test_the_command_is_the_one_of_pyinfra(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(command.subprocess, "run", run)
     options = ["--limit", "web", "--service", "tiled", "--release", "0.1.0-x", "--restore"]
     app(["rollback", "inventories/lab", *options], standalone_mode=False)
-    app(["rollback", "inventories/lab"], standalone_mode=False)
+    app(["rollback", "inventories/lab", "--same-sudo-password"], standalone_mode=False)
     start = [sys.executable, "-m", "pyinfra", str(Path("inventories/lab").resolve())]
     start += [str(command.DEPLOY), "-y"]
     given = "--data service=tiled --data release=0.1.0-x --data restore=yes --limit web"
-    assert ran == [[*start, *given.split()], start]
+    assert ran == [[*start, *given.split()], [*start, "--same-sudo-password"]]
     assert command.DEPLOY.is_file()
