@@ -10,7 +10,6 @@ import pytest
 from tests.deploy.checkout import in_a_checkout
 from tests.deploy.conftest import INVENTORY, LIMIT_S, Operator
 from tests.deploy.hosts import at, runs
-from tests.deploy.test_killed import LOUD, begins
 from tomobeam_deploy.on_host.main import LOCK
 from tomobeam_deploy.renderers.systemd import unit_name
 
@@ -112,9 +111,10 @@ def test_a_release_that_is_named_may_be_newer(platform: Operator, new: dict[str,
 def test_a_rollback_that_is_killed_is_finished_by_the_next(
     platform: Operator, old: dict[str, str], new: dict[str, str]
 ) -> None:
-    line = f"pyinfra -y {INVENTORY} deploy/rollback.py --limit web --data service=webapp {LOUD}"
+    # What it begins with, a host says only to who wants to know all.
+    line = f"pyinfra -y {INVENTORY} deploy/rollback.py --limit web --data service=webapp -vvv"
     with platform.begun(line) as rollback:
-        rollback.until(begins("web", unit_name("webapp")))
+        rollback.until(rf"\[web\]\s+{unit_name('webapp')}$")
         at("web", KILL)
         rollback.kill()
     platform.run(BACK)

@@ -19,6 +19,7 @@ DEPLOY = ROOT / "deploy" / "rollback.py"
 def rollback(
     inventory: Inventory,
     limit: Limit = None,
+    *,
     service: Annotated[str | None, typer.Option(help="only this; else all")] = None,
     release: Annotated[
         str | None, typer.Option(help="this one of the service; else the one before")
