@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import pytest
 
 from tests.deploy.conftest import INVENTORY, LIMIT_S, Operator
-from tests.deploy.hosts import at, nodes, rows, runs
+from tests.deploy.hosts import at, flow_runs, nodes, rows, runs
 from tomobeam_deploy.hosts.databases import FOLDER
-from tomobeam_deploy.renderers.systemd import Once, unit_name
+from tomobeam_deploy.renderers.systemd import unit_name
 from tomobeam_deploy.site import Site
 
 pytestmark = pytest.mark.timeout(LIMIT_S)
 
 STORAGE, CONTROL, DATABASE = "storage", "control", "tiled_catalog"
 HOME, OLDER = "/opt/tomobeam/tiled", "0.1.0-00000000001d"
-UNIT, MIGRATE = unit_name("tiled"), unit_name("tiled", Once.MIGRATE)
+UNIT = unit_name("tiled")
 PACKAGES = "lib/python3.11/site-packages"
 LIMITS = f"--limit {STORAGE} --limit {CONTROL}"
 BACK = f"tomobeam-site rollback {INVENTORY} {LIMITS} --service tiled"
@@ -44,12 +44,11 @@ END
 touch --date=@1000000000 .
 """
 # As the release itself would migrate, but one step down.
-DOWN = f"""
+DOWN = """
 set -eu
-systemctl stop {UNIT}
-program='{HOME}/releases/{{new}}/bin/tiled catalog downgrade-database'
-database='${{{{TOMOBEAM_TILED_CATALOG_URI}}}}'
-sed "s|^ExecStart=.*|ExecStart=$program $database {{older}}|" /etc/systemd/system/{MIGRATE} \\
+systemctl stop tomobeam-{service}.service
+sed 's|^ExecStart=.*|ExecStart=/opt/tomobeam/{service}/current/bin/{command}|' \\
+    /etc/systemd/system/tomobeam-{service}-migrate.service \\
     >/run/systemd/system/one-step-down.service
 systemctl daemon-reload
 systemctl start one-step-down.service
@@ -103,7 +102,8 @@ def revisions(platform: Operator) -> Iterator[Revisions]:
     newer, older = described["schema"][DATABASE][:2]
     try:
         at(STORAGE, MAKE_OLDER.format(new=new, newest=newer))
-        at(STORAGE, DOWN.format(new=new, older=older))
+        down = f"tiled catalog downgrade-database ${{TOMOBEAM_TILED_CATALOG_URI}} {older}"
+        at(STORAGE, DOWN.format(service="tiled", command=down))
         platform.run(f"{BACK} --release {OLDER}")
         yield Revisions(new, newer, older)
     finally:
@@ -198,3 +198,18 @@ def test_forward_again_is_a_migration_again(platform: Operator, revisions: Revis
         rows(platform.site, "postgres", "SELECT datname FROM pg_database WHERE datname ~ '_re'")
         == []
     )
+
+
+def test_prefects_database_is_migrated_as_well(platform: Operator) -> None:
+    site, query = platform.site, "SELECT version_num FROM alembic_version"
+    newer, runs_kept = rows(site, "prefect", query), sorted(flow_runs(site))
+    down = "prefect server database downgrade --yes --revision -1"
+    at(CONTROL, DOWN.format(service="prefect-server", command=down))
+    [older] = rows(site, "prefect", query)
+    assert [older] != newer
+    at(CONTROL, f"sed -i s/{newer[0]}/{older}/ /etc/tomobeam/prefect-server/schema.json")
+    said = platform.deploy(more=f"--limit {CONTROL}").stderr
+    assert f"prefect-server: dumped on {CONTROL}: {FOLDER}/prefect-{older}-" in said
+    assert rows(site, "prefect", query) == newer
+    assert sorted(flow_runs(site)) == runs_kept
+    assert platform.drift(CONTROL) == []

@@ -43,7 +43,7 @@ class Asking:
         """
         host = self._state.inventory.get_host(name)
         if host not in self._state.active_hosts:
-            raise Unreached("failed earlier in this run, or is not part of it")
+            raise Unreached("failed earlier in this run, or is not part of it; deploy to it too")
         given = self._arguments(host)
         arguments = {key: given[key] for key in CONNECTOR_ARGUMENT_KEYS if key in given}
         command = StringCommand("sh", "-c", QuoteString(script), "sh", QuoteString(argument))
