@@ -1,12 +1,19 @@
-"""What the host of a service knows of its databases' schemas."""
+"""What the host of a service knows of its databases' schemas, and when it is told more."""
 
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
+from tests.unit.hosts.fleet import Fleet, failed, fleet_of_this_machine
+from tests.unit.hosts.program import needs_root
+from tomobeam_deploy.hosts import resources
+from tomobeam_deploy.hosts.operations import HostFault
 from tomobeam_deploy.on_host import schemas
 from tomobeam_deploy.on_host.running import Fault
 from tomobeam_deploy.on_host.schemas import Schema
@@ -72,3 +79,49 @@ def test_nobody_migrates_before_the_databases_were_asked(
         schema(release(tmp_path / "1", catalog=["c1"]), stamp).put_right()
     assert started == []
     assert not stamp.exists()
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with fleet_of_this_machine() as made:
+        yield made
+
+
+def wanted(folder: Path, stamp: Path, first: Any) -> list[list[resources.Resource]]:
+    schema = resources.Schema("tiled", str(folder), str(stamp), UNIT, first)
+    return [[resources.Folder(str(stamp.parent / "before")), schema]]
+
+
+@needs_root
+def test_only_where_it_differs_the_databases_are_asked_and_before_anything_is_done(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    asked = []
+
+    def first(_state: object, host: object) -> dict[str, Any]:
+        asked.append((str(host), (tmp_path / "before").exists()))
+        return {"migrate": False}
+
+    steps = wanted(release(tmp_path / "1", catalog=["c1"]), tmp_path / "schema.json", first)
+    fleet.deploy({"storage": steps}, dry=True)
+    assert asked == []
+    fleet.deploy({"storage": steps})
+    assert asked == [("@fake/storage", False)]
+    assert json.loads((tmp_path / "schema.json").read_text()) == {"catalog": "c1"}
+    fleet.deploy({"storage": steps})
+    assert len(asked) == 1
+
+
+@needs_root
+def test_a_host_whose_databases_may_not_change_fails_and_nothing_is_done(
+    fleet: Fleet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def first(_state: object, _host: object) -> NoReturn:
+        raise HostFault("a newer release migrated it")
+
+    steps = wanted(release(tmp_path / "1", catalog=["c1"]), tmp_path / "schema.json", first)
+    caplog.set_level(logging.DEBUG, "pyinfra")
+    state = fleet.deploy({"storage": steps, "web": []})
+    assert failed(state) == ["storage"]
+    assert "schema of tiled: a newer release migrated it" in caplog.text
+    assert not (tmp_path / "before").exists()
