@@ -68,7 +68,11 @@ lab-down: .venv/.site ## remove them
 lab-status: .venv/.site ## how each of them is
 	@$(BIN)/tomobeam-lab status
 
+# What only hosts need: PostgreSQL, TLS, releases, the canary.
+BEAMLINE := $(addprefix tests/services/,canary deploy prefect tiled tls)
+
 lab-test: .venv/.dev ## deploy to bare hosts, deploy again, verify, canary, drift; in under twenty minutes
+	@$(BIN)/python -m pytest $(BEAMLINE) --durations 15
 	@$(BIN)/python -m pytest -x tests/deploy/test_whole.py --durations 15
 
 test-full: .venv/.dev ## lab-test, and every fault: hosts that die, disks that fill, deploys that are killed
@@ -102,7 +106,7 @@ browser:
 
 test: .venv/.dev browser ## everything that the local profile needs, against real servers
 	@$(UNIT)
-	@$(BIN)/python -m pytest tests/services tests/faults tests/e2e --durations 15
+	@$(BIN)/python -m pytest tests/services tests/faults tests/e2e $(addprefix --ignore=,$(BEAMLINE)) --durations 15
 
 molecule: .venv/.dev ## both scenarios, each from bare hosts to none
 	@PATH=$(CURDIR)/$(BIN):$$PATH molecule test -s default
