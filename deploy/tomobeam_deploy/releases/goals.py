@@ -7,7 +7,7 @@ others have not: so a rollback that ended early is finished by the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -91,25 +91,20 @@ def goal_of(installed: Installed, named: str | None = None) -> Goal | None:
 def goals(installed: Mapping[Place, Installed]) -> dict[Place, Goal]:
     """Where all go that have somewhere to go, and whose turn it is."""
     found = {place: goal for place, of in installed.items() if (goal := goal_of(of))}
-    # A host that the last deploy did not reach runs already what others go back to.
     aims = {(service, goal.release) for (_, service), goal in found.items()}
-    there = {
-        place
-        for place in found
-        if (place[1], installed[place].current) in aims - {(place[1], found[place].release)}
+    going = {
+        (host, service): goal
+        for (host, service), goal in found.items()
+        # A host that the last deploy did not reach runs already what others go back to.
+        if (service, installed[host, service].current) not in aims - {(service, goal.release)}
     }
-    going = {place: goal for place, goal in found.items() if place not in there}
     first = {place: goal for place, goal in going.items() if not _went_back(place[1], installed)}
     return first or going
 
 
 def _went_back(service: str, installed: Mapping[Place, Installed]) -> bool:
     """Whether a service did so since its last deploy, wherever it is."""
-    of_service = list(_of(service, installed))
-    undone = {each.undone for each in of_service if each.undone}
-    behind = [each for each in of_service if undone & {each.current, each.started}]
+    everywhere = [each for (_, name), each in installed.items() if name == service]
+    undone = {each.undone for each in everywhere if each.undone}
+    behind = [each for each in everywhere if undone & {each.current, each.started}]
     return bool(undone) and not behind
-
-
-def _of(service: str, installed: Mapping[Place, Installed]) -> Iterator[Installed]:
-    return (each for (_, name), each in installed.items() if name == service)
