@@ -82,7 +82,11 @@ def _process_worker(bench: Bench, folder: Path) -> Iterator[str]:
     subprocess.run(pool, check=True, **quiet)
     subprocess.run([sys.executable, "plain.py"], cwd=folder, check=True, **quiet)
     worker = subprocess.Popen(
-        [PREFECT, "worker", "start", "--pool", "plain"], cwd=folder, start_new_session=True, **quiet
+        # Started with signals ignored, as by nohup, it would not end when it is told to.
+        ["env", "--default-signal", PREFECT, "worker", "start", "--pool", "plain"],
+        cwd=folder,
+        start_new_session=True,
+        **quiet,
     )
     try:
         yield bench.api.get("/deployments/name/plain flow/plain")["id"]

@@ -106,7 +106,7 @@ def test_server_away_during_a_run(bench: Bench, own_worker: MakeWorker) -> None:
     bench.platform.start("prefect-server")
     for of_run in (child, run_id):
         assert bench.api.wait_for(of_run, {"COMPLETED"})["state"]["type"] == "COMPLETED"
-    assert bench.api.logs(child) == [f"line {i} of one" for i in range(25)]
+    assert bench.api.logs(child) == [f"line {i} of one" for i in range(75)]
     assert worker.process is not None
     assert worker.process.poll() is None
 
