@@ -63,4 +63,4 @@ def _trial(process: Process) -> tuple[str, ...]:
         for variable in SERVICE.secrets
     }
     names = {"home": HOME, "passwords": passwords}
-    return ("sh", "-c", render_names("activemq/trial.sh.j2", names), "sh", "{}")
+    return ("sh", "-c", render_names("activemq/trial.sh.j2", names), "ActiveMQ", "{}")

@@ -146,7 +146,7 @@ def _trial(setting: str, names: dict[str, object]) -> tuple[str, ...]:
 
 
 def _script(template: str, names: dict[str, object]) -> tuple[str, ...]:
-    return ("sh", "-c", render_names(f"postgresql/{template}.j2", names), "sh", "{}")
+    return ("sh", "-c", render_names(f"postgresql/{template}.j2", names), "PostgreSQL", "{}")
 
 
 def nothing(command: str) -> str:

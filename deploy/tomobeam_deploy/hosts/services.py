@@ -45,7 +45,12 @@ from tomobeam_deploy.service import Process
 from tomobeam_deploy.site.model import DATABASES
 from tomobeam_deploy.templates import render
 
-VERIFY_UNIT = ("systemd-analyze", "verify", "--man=no", "{}")
+# systemd-analyze ends with 0 where it only finds unknown keys, or values that it drops.
+_VERIFY = (
+    'said=$(systemd-analyze verify --man=no "$1" 2>&1) || { echo "$said"; exit 1; }; '
+    'case "$said" in *"$1"*) echo "$said"; exit 1;; esac'
+)
+VERIFY_UNIT = ("sh", "-c", _VERIFY, "systemd-analyze", "{}")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import os
 import pwd
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -117,7 +117,13 @@ class File(Resource):
         done = run(*(word.replace("{}", str(new)) for word in self.validate), check=False)
         if done.returncode:
             reason = said(done).replace(str(new), self.path)
-            raise Fault(f"refused by {self.validate[0]}; what is there stays: {reason}")
+            raise Fault(f"refused by {_named(self.validate)}; what is there stays: {reason}")
+
+
+def _named(command: Sequence[str]) -> str:
+    """Who judges: the program, or what a script of the shell is called by."""
+    is_script = tuple(command[:2]) == ("sh", "-c") and len(command) > 4
+    return command[3 if is_script else 0]
 
 
 class Link(Resource):
