@@ -102,6 +102,7 @@ def test_an_empty_spool_needs_no_broker(nobody: Path) -> None:
         ([], "PATH: give either a path or --flush"),
         (["x.nxs", "--flush"], "PATH: give either a path or --flush"),
         (["nowhere.nxs"], "PATH: nowhere.nxs does not exist here"),
+        (["x" * 300], "cannot be looked at: File name too long"),
         (["nowhere.nxs", "--state", "DONE"], "'DONE' is not one of"),
         (["nowhere.nxs", "--count", "0"], "Invalid value for '--count'"),
         (["/", "--pixel-size", "-1"], "--pixel-size: -1 is not greater than 0"),

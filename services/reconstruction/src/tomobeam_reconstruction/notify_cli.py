@@ -40,6 +40,16 @@ def fail_unannounced(error: NotAnnounced) -> NoReturn:
     fail(str(error), KEPT if error.kept else LOST)
 
 
+def see(path: Path) -> None:
+    """End with one sentence where a path is not here, or cannot be looked at by this user."""
+    try:
+        fault = "" if path.exists() else "does not exist here"
+    except OSError as error:
+        fault = f"cannot be looked at: {error.strerror}"
+    if fault:
+        fail(f"PATH: {path} {fault}; --no-check sends it all the same")
+
+
 @app.command(epilog=EPILOG)
 def notify(
     path: Annotated[
@@ -72,8 +82,8 @@ def notify(
         if path is None:
             typer.echo(f"{flush(settings)} sent")
             return
-        if check and not path.exists():
-            fail(f"PATH: {path} does not exist here; --no-check sends it all the same")
+        if check:
+            see(path)
         if pixel_size is not None and not pixel_size > 0:
             fail(f"--pixel-size: {pixel_size:g} is not greater than 0")
         message = ScanReady(
