@@ -12,7 +12,9 @@ import pytest
 
 from tests.deploy.conftest import INVENTORY, LIMIT_S, Operator
 from tests.deploy.hosts import at
+from tests.deploy.test_refusals import AWAY, SUDOERS
 from tests.hosts import expected
+from tomobeam_deploy.lab.state import SUDO_PASSWORD
 from tomobeam_deploy.renderers.systemd import unit_name
 
 pytestmark = pytest.mark.timeout(LIMIT_S)
@@ -136,3 +138,20 @@ def test_a_host_that_does_not_answer_is_a_row(platform: Operator) -> None:
     assert fault in by_pyinfra.stdout + by_pyinfra.stderr
     assert "not all is well" in by_pyinfra.stderr
     assert "Traceback" not in by_pyinfra.stderr
+
+
+def test_a_host_whose_sudo_wants_a_password_says_so_and_takes_it(platform: Operator) -> None:
+    def answer(option: str = "", typed: str = "") -> tuple[str, str]:
+        done = platform.run(f"{STATUS} --json --limit {HOST} {option}", ok=None, typed=typed)
+        shown = json.loads(done.stdout)["rows"][0]
+        return shown["state"], shown["health"]
+
+    option, password = "--same-sudo-password", SUDO_PASSWORD.read_text(encoding="utf-8")
+    # Where sudo asks for none, nothing becomes of it.
+    assert answer(option, password) == ("answers", "")
+    with while_it_is_so(f"mv {SUDOERS} {AWAY}", f"mv {AWAY} {SUDOERS}"):
+        silent = "sudo wants a password; give it: --same-sudo-password"
+        assert answer() == ("does not answer", silent)
+        state, why = answer(option, "a guess\n")
+        assert (state, "incorrect password" in why) == ("does not answer", True)
+        assert answer(option, password) == ("answers", "")
