@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from pyinfra.api import Config, Inventory, State
+from pyinfra.api.config import Config
 from pyinfra.api.connect import connect_all
+from pyinfra.api.inventory import Inventory
 from pyinfra.api.operation import add_op
 from pyinfra.api.operations import run_ops
+from pyinfra.api.state import State
 
 from tests.unit.hosts.fleet import Fleet, changed, failed, fleet_of_this_machine
 from tests.unit.hosts.program import needs_root
@@ -29,7 +31,7 @@ def fleet() -> Iterator[Fleet]:
         yield made
 
 
-def run(hosts: dict[str, list[Folder | File]], *, dry: bool = False) -> State:
+def run(hosts: Mapping[str, Sequence[Folder | File]], *, dry: bool = False) -> State:
     """One run, in which something goes from each host."""
     data = {"fake_delay": 0, "fake_delay_jitter": 0}
     inventory = Inventory(([f"@fake/{name}" for name in hosts], data))
