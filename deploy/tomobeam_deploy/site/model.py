@@ -20,6 +20,9 @@ HTTPS = 443
 # A service's databases, and the role that owns none of them but may use them.
 DATABASES = {"tiled_authn": "tiled", "tiled_catalog": "tiled", "prefect": "prefect"}
 
+# What a database's address says besides, where it is SQLite (tomobeam_flows.sqlite says why).
+_SQLITE_OPTIONS = {"prefect": "?plugin=tomobeam-sqlite"}
+
 
 class Broker(StrEnum):
     """Which program carries the notifications."""
@@ -226,7 +229,7 @@ class Site(Strict):
     def database_uri(self, name: str, state: Path) -> str:
         """A database's address, without a password; SQLite in `state` where there are no hosts."""
         if not self.hosts:
-            return f"sqlite+aiosqlite:///{state}/{name}.db"
+            return f"sqlite+aiosqlite:///{state}/{name}.db{_SQLITE_OPTIONS.get(name, '')}"
         server = f"{self.host_of('postgresql')}:{self.ports.postgresql}"
         return f"postgresql+asyncpg://{DATABASES[name]}@{server}/{name}?ssl=verify-full"
 

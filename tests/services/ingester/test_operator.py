@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import httpx
@@ -121,10 +122,12 @@ def test_metrics_and_status_tell_what_happened(
     said = ingester.command("status")
     assert said.returncode == 0
     assert "state: listening" in said.stdout
-    assert f"dead letters since the start: {report['dead_letters']}" in said.stdout
+    counted = re.search(r"dead letters since the start: (\d+)", said.stdout)
+    assert counted
     told = json.loads(ingester.command("status", "--json").stdout)
     assert set(told) >= {"ok", "state", "away", "waiting", "oldest_unhandled_s", "jobs"}
-    assert told["dead_letters"] == report["dead_letters"] >= 1
+    # What other tests announced may still be given up between one look and the next.
+    assert 1 <= report["dead_letters"] <= int(counted[1]) <= told["dead_letters"]
 
 
 def test_commands_say_what_is_wrong_in_one_sentence(platform: Platform, ingester: Ingester) -> None:
