@@ -106,7 +106,7 @@ browser:
 
 test: .venv/.dev browser ## everything that the local profile needs, against real servers
 	@$(UNIT)
-	@$(BIN)/python -m pytest tests/services tests/faults tests/e2e $(addprefix --ignore=,$(BEAMLINE)) --durations 15
+	@$(BIN)/python -m pytest tests/services tests/faults tests/e2e $(addprefix --ignore=,$(BEAMLINE)) -n 2 --dist loadfile --durations 15
 
 molecule: .venv/.dev ## both scenarios, each from bare hosts to none
 	@PATH=$(CURDIR)/$(BIN):$$PATH molecule test -s default
