@@ -56,7 +56,7 @@ def _results_elsewhere(bench: Bench, _: dict[str, Any], step: dict[str, Any]) ->
     _io(step)["seg_tiled_uri"] = bench.uri("recons")
 
 
-def _not_built(_: Bench, parameters: dict[str, Any], __: dict[str, Any]) -> None:
+def _not_offered(_: Bench, parameters: dict[str, Any], __: dict[str, Any]) -> None:
     parameters["flow_type"] = "podman"
 
 
@@ -88,7 +88,7 @@ CASES: list[tuple[Change, str]] = [
     (_image_is_a_folder, "io_parameters.data_tiled_uri: /recons is no array (z, y, x)"),
     (_no_uri, "params_list.0.params.io_parameters.data_tiled_uri: Value error, not a Tiled"),
     (_results_elsewhere, "io_parameters.seg_tiled_uri: results are written to /results only"),
-    (_not_built, "flow_type: 'podman' is not built yet; this worker runs: process"),
+    (_not_offered, "flow_type: 'podman' is not offered here; this site runs: process"),
     (_no_such_flow_type, "flow_type: Input should be 'process', 'podman'"),
     (_no_steps, "params_list: List should have at least 1 item"),
     (_command_not_listed, "params_list.0.command: \"sh -c 'rm -rf /'\" is not in the registry"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tomobeam_flows.exits import explain_exit
+from tomobeam_flows.launchers import Exit
 
 
 @pytest.mark.parametrize(
@@ -19,4 +20,8 @@ from tomobeam_flows.exits import explain_exit
     ],
 )
 def test_explain_exit(code: int, sentence: str) -> None:
-    assert explain_exit(code) == sentence
+    assert explain_exit(Exit(code)) == sentence
+
+
+def test_what_the_launcher_knows_better() -> None:
+    assert explain_exit(Exit(137, "over its limit of 512 MiB")) == "over its limit of 512 MiB"

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tomobeam_contracts.flow import FlowType
 from tomobeam_contracts.registry import Registry
+from tomobeam_flows.launchers.process import ProcessLauncher
 from tomobeam_flows.parameters import Plan, Refused, plan
 
 IMAGE = "https://tiled.example/prefix/api/v1/metadata/recons/beads"
@@ -40,6 +42,9 @@ REGISTRY = Registry.receive(
 )
 
 
+LAUNCHER = ProcessLauncher(Path("state"), Path("bin"), {}, 0.0)
+
+
 def _step(**fields: Any) -> dict[str, Any]:
     io = {"data_tiled_uri": IMAGE, "mask_tiled_uri": MASK}
     return {"params": {"io_parameters": io, "model_parameters": {}}, **fields}
@@ -47,7 +52,7 @@ def _step(**fields: Any) -> dict[str, Any]:
 
 def _plan(*steps: dict[str, Any], **top: Any) -> Plan:
     parameters = {"params_list": list(steps), **top}
-    return plan(parameters, REGISTRY, FlowType.PROCESS, {FlowType.PROCESS})
+    return plan(parameters, REGISTRY, FlowType.PROCESS, {FlowType.PROCESS: LAUNCHER})
 
 
 def test_newer_form() -> None:

@@ -14,6 +14,7 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
+from tests.support.jobs import job_request
 from tomobeam_contracts.job import JobFile, JobIoParameters
 from tomobeam_flows.launchers import JOB_MARKER, CannotLaunch, JobRequest
 from tomobeam_flows.launchers.process import KEEPER, ProcessJob, ProcessLauncher
@@ -51,7 +52,7 @@ def _request(tmp_path: Path, *command: str) -> JobRequest:
         uid_save="job-1",
         models_dir=tmp_path,
     )
-    return JobRequest(f"job-{tmp_path.name}", "parent-1", list(command), JobFile(io_parameters=io))
+    return job_request(f"job-{tmp_path.name}", list(command), JobFile(io_parameters=io))
 
 
 def _launcher(tmp_path: Path, grace_s: float = 0.3) -> ProcessLauncher:
@@ -77,7 +78,7 @@ def test_output_exit_code_and_environment(tmp_path: Path, monkeypatch: pytest.Mo
 
     async def run() -> tuple[list[str], int]:
         job = await _start(tmp_path, "show", "train")
-        return [line async for line in job.lines()], await job.wait()
+        return [line async for line in job.lines()], (await job.wait()).code
 
     (shown, end), code = asyncio.run(run())
     argv, environment, folder = json.loads(shown)
@@ -101,7 +102,7 @@ def test_cancel_ends_the_whole_tree(tmp_path: Path, how: str) -> None:
         async for line in job.lines():
             pids = [int(pid) for pid in line.split()]
             job.cancel()
-        return pids, await job.wait()
+        return pids, (await job.wait()).code
 
     pids, code = asyncio.run(run())
     assert len(pids) == 2
@@ -115,7 +116,7 @@ def test_what_a_job_leaves_behind_is_ended(tmp_path: Path) -> None:
     async def run() -> list[int]:
         job = await _start(tmp_path, "tree", "leave")
         lines = [line async for line in job.lines()]
-        assert await job.wait() == 0
+        assert (await job.wait()).ok
         return [int(pid) for pid in lines[0].split()]
 
     assert not any(_alive(pid) for pid in asyncio.run(run()))
@@ -143,7 +144,7 @@ def test_a_killed_keeper_leaves_nothing(tmp_path: Path) -> None:
         async for line in job.lines():
             pids = [int(pid) for pid in line.split()]
             job._process.kill()
-        return pids, await job.wait()
+        return pids, (await job.wait()).code
 
     pids, code = asyncio.run(run())
     assert code == -signal.SIGKILL
@@ -177,7 +178,7 @@ def test_a_missing_interpreter_is_said(tmp_path: Path) -> None:
 
     async def run() -> tuple[list[str], int]:
         job = await _start(tmp_path, "odd")
-        return [line async for line in job.lines()], await job.wait()
+        return [line async for line in job.lines()], (await job.wait()).code
 
     lines, code = asyncio.run(run())
     assert code == 127

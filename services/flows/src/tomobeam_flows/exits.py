@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+from tomobeam_flows.launchers import Exit
 from tomobeam_flows.launchers.keeper import EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND
 
 _CODES = {
@@ -22,8 +23,12 @@ _SIGNALS = {
 }
 
 
-def explain_exit(code: int) -> str:
-    """How a job ended, from its exit code or, for signal n, from -n."""
+def explain_exit(ended: Exit) -> str:
+    """How a job ended, in words."""
+    return ended.reason or _explain_code(ended.code)
+
+
+def _explain_code(code: int) -> str:
     number = -code if code < 0 else code - 128 if code > 128 else 0
     try:
         received = signal.Signals(number) if number else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ from tomobeam_contracts.flow import FlowType, LaunchParameters, Step, TaskName
 from tomobeam_contracts.registry import Algorithm, Registry, RegistryError
 from tomobeam_contracts.tree import tree_path
 from tomobeam_contracts.wire import explain
+from tomobeam_flows.launchers import CannotLaunch, Launcher
 
 _UID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _INTERPRETER = re.compile(r"^python[0-9.]*\s+")
@@ -54,8 +56,13 @@ class Plan:
     steps: list[PlannedStep]
 
 
-def plan(raw: dict[str, Any], registry: Registry, default: FlowType, built: set[FlowType]) -> Plan:
-    """Check a run's parameters, in the newer or the older form, against the registry.
+def plan(
+    raw: dict[str, Any],
+    registry: Registry,
+    default: FlowType,
+    launchers: Mapping[FlowType, Launcher],
+) -> Plan:
+    """Check a run's parameters, in the newer or the older form, against registry and site.
 
     Raises:
         Refused: a field is missing, unknown or wrong.
@@ -65,13 +72,18 @@ def plan(raw: dict[str, Any], registry: Registry, default: FlowType, built: set[
     except ValidationError as error:
         raise Refused(explain(error, "parameters")) from error
     flow_type = parameters.flow_type or default
-    if flow_type not in built:
-        offered = ", ".join(sorted(built))
-        raise Refused(f"flow_type: '{flow_type}' is not built yet; this worker runs: {offered}")
+    if flow_type not in launchers:
+        offered = ", ".join(sorted(launchers))
+        raise Refused(f"flow_type: '{flow_type}' is not offered here; this site runs: {offered}")
     steps = [
         _plan_step(step, registry, f"params_list.{i}")
         for i, step in enumerate(parameters.params_list)
     ]
+    for step in steps:
+        try:
+            launchers[flow_type].check(step.request, step.algorithm)
+        except CannotLaunch as error:
+            raise Refused(f"{step.field}.{error}") from error
     _check_order(steps)
     return Plan(flow_type, steps)
 

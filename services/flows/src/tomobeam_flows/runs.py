@@ -101,7 +101,7 @@ class ParentRun:
         settings = self.context.settings
         registry = await anyio.to_thread.run_sync(Registry.read, settings.registry)
         checked = plan(
-            self.flow_run.parameters, registry, settings.flow_type, set(self.context.launchers)
+            self.flow_run.parameters, registry, settings.flow_type, self.context.launchers
         )
         deadline = time.monotonic() + settings.tiled_patience_s
         while self.active.ending is None:

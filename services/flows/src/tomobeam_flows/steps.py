@@ -23,7 +23,7 @@ from tomobeam_contracts.tree import metadata_uri
 from tomobeam_flows.active import Active, Context
 from tomobeam_flows.api import persist
 from tomobeam_flows.exits import explain_exit
-from tomobeam_flows.launchers import CannotLaunch, Job, JobRequest, Launcher
+from tomobeam_flows.launchers import CannotLaunch, Exit, Job, JobRequest, Launcher
 from tomobeam_flows.metrics import FIRST_LINE, JOBS
 from tomobeam_flows.output import Flood, Tail, hide
 from tomobeam_flows.parameters import PlannedStep
@@ -157,6 +157,8 @@ class StepRun:
             parent_id=str(self.parent.id),
             command=self.step.algorithm.command(self.step.task),
             file=self._job_file(child),
+            algorithm=self.step.algorithm,
+            step=self.step.request,
         )
         folder = await anyio.to_thread.run_sync(self.launcher.prepare, request)
         try:
@@ -178,7 +180,7 @@ class StepRun:
                 tasks.start_soon(bar.run)
                 await self._stream(job, child, bar, started)
                 tasks.cancel_scope.cancel()
-            code = await job.wait()
+            ended = await job.wait()
         except BaseException:
             with anyio.CancelScope(shield=True):
                 job.cancel()
@@ -186,7 +188,7 @@ class StepRun:
             raise
         finally:
             self.active.job = None
-        return await self._outcome(code, bar)
+        return await self._outcome(ended, bar)
 
     async def _stream(self, job: Job, child: FlowRun, bar: ProgressBar, started: float) -> None:
         flood = Flood()
@@ -208,14 +210,14 @@ class StepRun:
         if left_out := flood.take_left_out():
             self._say(child, f"… {left_out} lines left out", logging.WARNING)
 
-    async def _outcome(self, code: int, bar: ProgressBar) -> State[Any]:
-        JOBS.labels(self.step.task, "ok" if code == 0 else "failed").inc()
+    async def _outcome(self, ended: Exit, bar: ProgressBar) -> State[Any]:
+        JOBS.labels(self.step.task, "ok" if ended.ok else "failed").inc()
         if self.active.ending is not None:
             return self.active.ending.state
         await bar.send()
-        if code == 0:
+        if ended.ok:
             return Completed()
-        message = f"{self.step.algorithm.model_name} {self.step.task}: {explain_exit(code)}."
+        message = f"{self.step.algorithm.model_name} {self.step.task}: {explain_exit(ended)}."
         tail = str(self.tail)
         said = f" Last lines:\n{tail}" if tail else " It printed nothing."
         return Failed(message=message + said)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tomobeam_contracts.flow import Step
 from tomobeam_contracts.job import JobFile
+from tomobeam_contracts.registry import Algorithm
 
 JOB_MARKER = "TOMOBEAM_JOB_ID"
 """Environment variable that every process of a job carries: the step's flow run id."""
@@ -25,6 +27,24 @@ class JobRequest:
     parent_id: str
     command: list[str]
     file: JobFile
+    algorithm: Algorithm
+    step: Step
+    """What the client asked for, with the older form's wishes; `Launcher.check` allowed them."""
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a job ended."""
+
+    code: int
+    """exit code, or -n for signal n"""
+    reason: str = ""
+    """a sentence, where the launcher knows better than the code says: memory, time, host lost"""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the job did what it was asked."""
+        return self.code == 0 and not self.reason
 
 
 class Job(Protocol):
@@ -34,8 +54,8 @@ class Job(Protocol):
         """What it prints, line by line, until it and all its processes have ended."""
         ...
 
-    async def wait(self) -> int:
-        """Wait for the end of all its processes; its exit code, or -n for signal n."""
+    async def wait(self) -> Exit:
+        """Wait for the end of all its processes."""
         ...
 
     def cancel(self) -> None:
@@ -45,6 +65,14 @@ class Job(Protocol):
 
 class Launcher(Protocol):
     """A way to run jobs."""
+
+    def check(self, step: Step, algorithm: Algorithm) -> None:
+        """Check a step against what the site allows, before anything begins.
+
+        Raises:
+            CannotLaunch: a wish of the step is not allowed here; begins with its field.
+        """
+        ...
 
     def prepare(self, request: JobRequest) -> Path:
         """Make the job's private folder with its parameter file.

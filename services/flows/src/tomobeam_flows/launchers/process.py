@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
-import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -15,13 +13,13 @@ from pathlib import Path
 import psutil
 
 from tomobeam_common import logs
-from tomobeam_flows.launchers import JOB_MARKER, CannotLaunch, JobRequest
+from tomobeam_contracts.flow import Step
+from tomobeam_contracts.registry import Algorithm
+from tomobeam_flows.launchers import JOB_MARKER, CannotLaunch, Exit, JobRequest
+from tomobeam_flows.launchers.folders import PARAMETERS, WORK, JobFolders
 from tomobeam_flows.output import Lines
 
 KEEPER = Path(__file__).with_name("keeper.py")
-PARAMETERS = "params.yaml"
-RECORD = "job.json"
-WORK = "work"
 # Whom a job trusts over TLS is whom the worker trusts.
 TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # What is left to read once nothing of the job lives any more.
@@ -79,9 +77,9 @@ class ProcessJob:
         finally:
             transport.close()
 
-    async def wait(self) -> int:
-        """The exit code of the job, or -n for signal n, when all its processes have ended."""
-        return await asyncio.shield(self._end)
+    async def wait(self) -> Exit:
+        """How the job ended, when all its processes have ended."""
+        return Exit(await asyncio.shield(self._end))
 
     def cancel(self) -> None:
         """End the whole tree: SIGTERM, grace, SIGKILL; then the keeper if it is stuck."""
@@ -112,30 +110,22 @@ class ProcessLauncher:
     def __init__(
         self, state: Path, job_bin: Path, environment: dict[str, str], grace_s: float
     ) -> None:
-        self._jobs = state / "jobs"
+        self._folders = JobFolders(state / "jobs")
         self._job_bin = job_bin
         self._environment = environment
         self._grace_s = grace_s
 
+    def check(self, step: Step, algorithm: Algorithm) -> None:
+        """Nothing of a step is a matter of the site here: what a process cannot have is unused."""
+
     def prepare(self, request: JobRequest) -> Path:
-        """Make the job's folder, mode 700, with `params.yaml`, mode 600.
+        """Make the job's folder.
 
         Raises:
             CannotLaunch: the command is not in the folder of commands, or the disk is full.
         """
         self._executable(request.command)
-        folder = self._jobs / request.job_id
-        try:
-            self._jobs.mkdir(parents=True, exist_ok=True)
-            folder.mkdir(mode=0o700)
-            (folder / WORK).mkdir()
-            _write_private(folder / PARAMETERS, request.file.to_yaml())
-            record = {"job": request.job_id, "parent": request.parent_id}
-            _write_private(folder / RECORD, json.dumps(record))
-        except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise CannotLaunch(f"cannot prepare the job in {folder}: {error.strerror}") from error
-        return folder
+        return self._folders.make(request)
 
     def _executable(self, command: list[str]) -> Path:
         if not command or "/" in command[0] or command[0] in (".", ".."):
@@ -186,29 +176,13 @@ class ProcessLauncher:
 
     def clean_up(self, folder: Path) -> None:
         """Remove the job's folder, and with it the credentials."""
-        shutil.rmtree(folder, ignore_errors=True)
-        if folder.exists():
-            log.error("a job's folder with its keys cannot be removed", folder=str(folder))
+        self._folders.remove(folder)
 
     def recover(self) -> list[tuple[str, str]]:
         """End and remove what a dead worker left; (job id, parent id) of each job."""
-        folders = [f for f in self._jobs.glob("*") if f.is_dir()]
+        folders = self._folders.left()
         kill_marked({f.name for f in folders})
-        left = []
-        for folder in folders:
-            try:
-                record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-                left.append((record["job"], record["parent"]))
-            except (OSError, ValueError, KeyError):
-                log.warning("a job's record is unreadable", folder=str(folder))
-            self.clean_up(folder)
-        return left
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+        return self._folders.take_away(folders)
 
 
 def kill_marked(jobs: set[str]) -> None:
