@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from tomobeam_common.settings import PrefectSettings, TiledSettings
 from tomobeam_contracts.flow import FlowType
+from tomobeam_contracts.launchers import Launchers
 
 # Jobs run in folders of their own: what they are told must not depend on ours.
 Absolute = Annotated[Path, AfterValidator(Path.absolute)]
@@ -42,6 +43,9 @@ class WorkerSettings(PoolSettings, TiledSettings):
     worker_port: int = Field(description="/healthz and /metrics", gt=0, lt=65536)
     job_bin: Absolute = Field(description="the folder that holds the jobs' commands")
     flow_type: FlowType = Field(FlowType.PROCESS, description="where a request names none")
+    launchers: Launchers = Field(
+        default_factory=Launchers, description="JSON object: the kinds of jobs that are run here"
+    )
     job_environment: dict[str, str] = Field(
         default_factory=dict, description="JSON object: further environment variables of jobs"
     )

@@ -19,11 +19,10 @@ from prefect.workers.base import (
 
 from tomobeam_common import logs
 from tomobeam_common.tiled import TiledClient
-from tomobeam_contracts.flow import FlowType
 from tomobeam_flows.active import Context, Ending
 from tomobeam_flows.api import Api, is_transient, quick_retries, retry_soon
 from tomobeam_flows.heartbeats import beat_forever, beat_once, watch_forever
-from tomobeam_flows.launchers.process import ProcessLauncher
+from tomobeam_flows.launchers.offered import offered
 from tomobeam_flows.locks import lock
 from tomobeam_flows.metrics import LAST_POLL
 from tomobeam_flows.recovery import close_leftover_runs, end_leftover_jobs
@@ -67,13 +66,8 @@ class TomobeamWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
         """Take the lock, clear away what a dead worker left, and begin the background work."""
         settings = self._settings
         self._lock = lock(settings.worker_state)
-        process = ProcessLauncher(
-            settings.worker_state,
-            settings.job_bin,
-            settings.job_environment,
-            settings.cancel_grace_s,
-        )
-        self._leftovers = await end_leftover_jobs([process])
+        launchers = offered(settings)
+        self._leftovers = await end_leftover_jobs(list(launchers.values()))
         await super().setup()
         retry_soon(self.client)
         tiled = TiledClient(settings.tiled_url, settings.tiled_api_key)
@@ -82,7 +76,7 @@ class TomobeamWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
             settings=settings,
             api=Api(self.client),
             logs=RunLogs(self.client, settings.log_every_s),
-            launchers={FlowType.PROCESS: process},
+            launchers=launchers,
             tiled=tiled,
             secrets=[
                 settings.tiled_api_key.get_secret_value(),

@@ -1,0 +1,21 @@
+"""Which launchers this worker has: those that its site lists."""
+
+from __future__ import annotations
+
+from tomobeam_contracts.flow import FlowType
+from tomobeam_flows.launchers import Launcher
+from tomobeam_flows.launchers.process import ProcessLauncher
+from tomobeam_flows.settings import WorkerSettings
+
+
+def offered(settings: WorkerSettings) -> dict[FlowType, Launcher]:
+    """A launcher for each kind that the worker's settings list."""
+    launchers: dict[FlowType, Launcher] = {}
+    if settings.launchers.process is not None:
+        launchers[FlowType.PROCESS] = ProcessLauncher(
+            settings.worker_state,
+            settings.job_bin,
+            settings.job_environment,
+            settings.cancel_grace_s,
+        )
+    return launchers
