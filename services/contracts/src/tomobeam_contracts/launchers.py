@@ -15,6 +15,8 @@ from tomobeam_contracts.flow import FlowType
 from tomobeam_contracts.wire import Wire
 
 Positive = Annotated[int, Field(gt=0)]
+Cdi = Annotated[str, Field(pattern=r"^[^/=\s]+/[^/=\s]+=[^/=\s]+$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class Limits(Wire):
@@ -39,7 +41,10 @@ class ContainerJobs(Wire):
     mounts: tuple[Path, ...] = Field(
         default=(), description="folders below which a client may ask for read-only mounts"
     )
-    gpus: tuple[str, ...] = Field(
+    env_vars: tuple[Variable, ...] = Field(
+        default=(), description="names of the environment variables that a client may set"
+    )
+    gpus: tuple[Cdi, ...] = Field(
         default=(), description="CDI names; each is one job's at a time (nvidia.com/gpu=0)"
     )
     limits: Limits = Limits()
@@ -65,6 +70,9 @@ class EnvironmentJobs(Wire):
         min_length=1, description="by name; commands are below bin/"
     )
     default: str | None = Field(default=None, description="where a client names none")
+    env_vars: tuple[Variable, ...] = Field(
+        default=(), description="names of the environment variables that a client may set"
+    )
     limits: Limits = Limits()
 
     @model_validator(mode="after")
@@ -83,6 +91,15 @@ class Launchers(Wire):
     docker: ContainerJobs | None = None
     slurm: SlurmJobs | None = None
     conda: EnvironmentJobs | None = None
+
+    @model_validator(mode="after")
+    def _gpus_are_listed_once(self) -> Launchers:
+        kinds = [kind for kind in (self.podman, self.docker) if kind is not None]
+        gpus = [gpu for kind in kinds for gpu in kind.gpus]
+        for gpu in gpus:
+            if gpus.count(gpu) > 1:
+                raise ValueError(f"gpus: {gpu} is listed twice, and would have two jobs at a time")
+        return self
 
     @property
     def offered(self) -> frozenset[FlowType]:

@@ -110,28 +110,28 @@ def _plan_step(step: Step, registry: Registry, field: str) -> PlannedStep:
 
 
 def _algorithm(step: Step, registry: Registry) -> tuple[Algorithm, TaskName]:
-    if step.model_name:
-        algorithm = registry.find(step.model_name)
-        if step.task_name:
-            return algorithm, step.task_name
-        if not step.command and not step.python_file_name:
-            raise RegistryError("task_name: required beside model_name: train or inference")
-        return _by_command(step, [algorithm])
-    if not step.command and not step.python_file_name:
+    commanded = bool(step.command or step.python_file_name)
+    if not step.model_name and not commanded:
         raise RegistryError("model_name: required, or image_name and command in the older form")
-    return _by_command(step, _by_image(step, registry))
+    found = [registry.find(step.model_name)] if step.model_name else registry.contents
+    found = _by_image(step, found)
+    if commanded:
+        return _by_command(step, found)
+    if not step.task_name:
+        raise RegistryError("task_name: required beside model_name: train or inference")
+    return found[0], step.task_name
 
 
-def _by_image(step: Step, registry: Registry) -> list[Algorithm]:
-    found = registry.contents
+def _by_image(step: Step, found: list[Algorithm]) -> list[Algorithm]:
+    wrong = f"is not that of {step.model_name}" if step.model_name else "is not in the registry"
     if step.image_name:
         found = [a for a in found if a.image_name == step.image_name]
         if not found:
-            raise RegistryError(f"image_name: {step.image_name!r} is not in the registry")
+            raise RegistryError(f"image_name: {step.image_name!r} {wrong}")
     if step.image_tag:
         found = [a for a in found if a.image_tag == step.image_tag]
         if not found:
-            raise RegistryError(f"image_tag: {step.image_tag!r} is not in the registry")
+            raise RegistryError(f"image_tag: {step.image_tag!r} {wrong}")
     return found
 
 
@@ -147,7 +147,8 @@ def _by_command(step: Step, algorithms: list[Algorithm]) -> tuple[Algorithm, Tas
         and step.task_name in (None, task)
     ]
     if not matches:
-        raise RegistryError(f"{name}: {wanted!r} is not in the registry")
+        owner = f"is not one of {step.model_name}" if step.model_name else "is not in the registry"
+        raise RegistryError(f"{name}: {wanted!r} {owner}")
     if len(matches) > 1:
         names = ", ".join(f"{a.model_name} ({task})" for a, task in matches)
         raise RegistryError(f"{name}: {wanted!r} is the command of {names}; add model_name")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tomobeam_contracts.flow import FlowType
 from tomobeam_flows.launchers import Launcher
+from tomobeam_flows.launchers.container import ContainerLauncher
 from tomobeam_flows.launchers.process import ProcessLauncher
+from tomobeam_flows.launchers.slurm import SlurmLauncher
 from tomobeam_flows.settings import WorkerSettings
 
 
@@ -15,6 +17,28 @@ def offered(settings: WorkerSettings) -> dict[FlowType, Launcher]:
         launchers[FlowType.PROCESS] = ProcessLauncher(
             settings.worker_state,
             settings.job_bin,
+            settings.job_environment,
+            settings.cancel_grace_s,
+        )
+    containers = {
+        FlowType.PODMAN: settings.launchers.podman,
+        FlowType.DOCKER: settings.launchers.docker,
+    }
+    for kind, jobs in containers.items():
+        if jobs is not None:
+            launchers[kind] = ContainerLauncher(
+                kind,
+                jobs,
+                worker=settings.worker_name,
+                state=settings.worker_state,
+                models=settings.models_dir,
+                environment=settings.job_environment,
+                grace_s=settings.cancel_grace_s,
+            )
+    if settings.launchers.slurm is not None:
+        launchers[FlowType.SLURM] = SlurmLauncher(
+            settings.launchers.slurm,
+            settings.worker_name,
             settings.job_environment,
             settings.cancel_grace_s,
         )

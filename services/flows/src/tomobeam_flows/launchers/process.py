@@ -17,13 +17,10 @@ from tomobeam_contracts.flow import Step
 from tomobeam_contracts.registry import Algorithm
 from tomobeam_flows.launchers import JOB_MARKER, CannotLaunch, Exit, JobRequest
 from tomobeam_flows.launchers.folders import PARAMETERS, WORK, JobFolders
-from tomobeam_flows.output import Lines
+from tomobeam_flows.launchers.pipe import lines_of
+from tomobeam_flows.launchers.wishes import trusted
 
 KEEPER = Path(__file__).with_name("keeper.py")
-# Whom a job trusts over TLS is whom the worker trusts.
-TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-# What is left to read once nothing of the job lives any more.
-DRAIN_S = 2.0
 # Beyond the grace period, until the keeper itself counts as stuck.
 KEEPER_MARGIN_S = 1.0
 KILL_WAIT_S = 5.0
@@ -50,32 +47,9 @@ class ProcessJob:
         self._cancelled = False
         self._end = asyncio.ensure_future(self._watch_end())
 
-    async def lines(self) -> AsyncIterator[str]:
+    def lines(self) -> AsyncIterator[str]:
         """What the job prints, line by line, until nothing of it is left."""
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader()
-        transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(self._output, "rb", 0)
-        )
-        lines = Lines()
-        try:
-            while True:
-                read = asyncio.ensure_future(reader.read(1 << 16))
-                await asyncio.wait({read, self._end}, return_when=asyncio.FIRST_COMPLETED)
-                if not read.done():
-                    await asyncio.wait({read}, timeout=DRAIN_S)
-                if not read.done():
-                    read.cancel()
-                    break  # Somebody outside the job holds its pipe open.
-                data = read.result()
-                if not data:
-                    break
-                for line in lines.feed(data):
-                    yield line
-            for line in lines.finish():
-                yield line
-        finally:
-            transport.close()
+        return lines_of(self._output, self._end)
 
     async def wait(self) -> Exit:
         """How the job ended, when all its processes have ended."""
@@ -164,7 +138,7 @@ class ProcessLauncher:
     def _job_environment(self, job_id: str, folder: Path) -> dict[str, str]:
         # Nothing else of the worker's own: its environment holds secrets.
         return {
-            **{name: os.environ[name] for name in TRUST if name in os.environ},
+            **trusted(),
             "PATH": f"{self._job_bin}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(folder / WORK),
             "TMPDIR": str(folder / WORK),
