@@ -21,8 +21,8 @@ _COUNTED = {
     "tiled_catalog": ("new nodes", "nodes", "time_created"),
     "prefect": ("new flow runs", "flow_run", "created"),
 }
-_TIME = "%Y%m%dT%H%M%SZ"
-_DUMP = re.compile(r".*/(?P<database>[a-z_]+)-(?P<revision>\w+)-(?P<time>\d{8}T\d{6}Z)\.dump")
+_TIME = "%Y%m%dT%H%M%S.%fZ"
+_DUMP = re.compile(r".*/(?P<database>[a-z_]+)-(?P<revision>\w+)-(?P<time>\d{8}T\d{6}\.\d{3}Z)\.dump")
 
 
 @dataclass(frozen=True)

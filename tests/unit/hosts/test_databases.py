@@ -81,7 +81,8 @@ class Server:
             dump = Dump.of(str(path))
             assert dump
             time = dump.time - timedelta(days=days)
-            old = path.with_name(f"{dump.database}-{dump.revision}-{time:%Y%m%dT%H%M%SZ}.dump")
+            stamp = f"{time:%Y%m%dT%H%M%S}.{time.microsecond // 1000:03}Z"
+            old = path.with_name(f"{dump.database}-{dump.revision}-{stamp}.dump")
             path.rename(old)
             os.utime(old, (time.timestamp(), time.timestamp()))
 
@@ -165,7 +166,7 @@ def test_of_the_last_three_revisions_dumps_are_kept(server: Server) -> None:
 def test_what_a_killed_dump_left_goes_with_the_next(server: Server) -> None:
     server.make("r1")
     server.dump()
-    half = Path(server.folder, f"{CATALOG}-r1-20260101T000000Z.dump.part")
+    half = Path(server.folder, f"{CATALOG}-r1-20260101T000000.000Z.dump.part")
     half.touch()
     assert all(dump.path != str(half) for dump in server.state().dumps)
     server.dump()

@@ -26,8 +26,8 @@ UNIT = "tomobeam-tiled.service"
 FOLDER = "/opt/tomobeam/tiled/releases/0.1.0-new"
 OF = Databases("tiled", UNIT, FOLDER, "control", NAMES)
 OLD = [
-    f"/var/backups/tomobeam/{AUTHN}-a1-20261101T120000Z.dump",
-    f"/var/backups/tomobeam/{CATALOG}-c1-20261101T120000Z.dump",
+    f"/var/backups/tomobeam/{AUTHN}-a1-20261101T120000.000Z.dump",
+    f"/var/backups/tomobeam/{CATALOG}-c1-20261101T120000.000Z.dump",
 ]
 OLDER = [path.replace("1101", "1009") for path in OLD]
 KNOWN = {AUTHN: ["a1"], CATALOG: ["c1", "c0"]}

@@ -25,7 +25,7 @@ from tomobeam_deploy.site_cli import app
 
 NEW, OLD, OLDER = "0.1.0-new", "0.1.0-old", "0.1.0-older"
 ALL = Wish(None, None, False)
-DUMPS = [f"{FOLDER}/tiled_{name}-1-20261101T120000Z.dump" for name in ("authn", "catalog")]
+DUMPS = [f"{FOLDER}/tiled_{name}-1-20261101T120000.000Z.dump" for name in ("authn", "catalog")]
 
 
 def of(current: str = NEW, previous: str | None = OLD) -> dict[str, Any]:
