@@ -22,7 +22,9 @@ _COUNTED = {
     "prefect": ("new flow runs", "flow_run", "created"),
 }
 _TIME = "%Y%m%dT%H%M%S.%fZ"
-_DUMP = re.compile(r".*/(?P<database>[a-z_]+)-(?P<revision>\w+)-(?P<time>\d{8}T\d{6}\.\d{3}Z)\.dump")
+_DUMP = re.compile(
+    r".*/(?P<database>[a-z_]+)-(?P<revision>\w+)-(?P<time>\d{8}T\d{6}\.\d{3}Z)\.dump"
+)
 
 
 @dataclass(frozen=True)
