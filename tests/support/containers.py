@@ -76,7 +76,9 @@ class Podman:
         return [*(user if self.user else []), *clean, "podman", *storage, *arguments]
 
     def run(self, *arguments: str) -> str:
-        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, check=False, cwd=self.folder
+        )
         assert done.returncode == 0, f"podman {arguments[0]}: {done.stderr}"
         return done.stdout
 
@@ -84,7 +86,9 @@ class Podman:
         """Start the API's service, and wait until it answers."""
         with (self.folder / "service.log").open("ab") as log:
             arguments = ("system", "service", "--time", "0", f"unix://{self.socket}")
-            self.service = subprocess.Popen(self.command(*arguments), stdout=log, stderr=log)
+            self.service = subprocess.Popen(
+                self.command(*arguments), stdout=log, stderr=log, cwd=self.folder
+            )
         wait_for(self._answers, "podman's API")
 
     def _answers(self) -> bool:

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,6 @@ from tomobeam_flows.launchers import CannotLaunch, Exit, JobRequest
 from tomobeam_flows.launchers.container import ContainerLauncher
 from tomobeam_flows.launchers.container_job import ContainerJob
 
-WORKER = "tried/worker"
-
 
 @dataclass
 class Tried:
@@ -40,7 +38,7 @@ class Tried:
         return ContainerLauncher(
             FlowType.PODMAN,
             ContainerJobs(socket=self.podman.socket, mounts=(self.folder / "data",), **options),
-            worker=WORKER,
+            worker=self.folder.name,
             state=self.folder / "state",
             models=self.folder / "models",
             environment={"EXTRA": "$HOME `id`"},
@@ -58,8 +56,7 @@ class Tried:
         job_id = f"{self.folder.name}-{self.jobs}"
         request = job_request(job_id, list(command), JobFile(io_parameters=io), **wishes)
         image = {"image_name": IMAGE, "image_tag": TAG, "is_gpu_enabled": gpu}
-        object.__setattr__(request, "algorithm", algorithm(" ".join(command), **image))
-        return request
+        return replace(request, algorithm=algorithm(" ".join(command), **image))
 
     async def start(self, launcher: ContainerLauncher, request: JobRequest) -> ContainerJob:
         folder = launcher.prepare(request)
@@ -215,9 +212,8 @@ def test_the_memory_limit(tried: Tried) -> None:
 
 
 def test_an_image_that_is_not_here(tried: Tried) -> None:
-    request = tried.request("look")
     image = {"image_name": "registry.example/none", "image_tag": "v2"}
-    object.__setattr__(request, "algorithm", algorithm("look", **image))
+    request = replace(tried.request("look"), algorithm=algorithm("look", **image))
     with pytest.raises(CannotLaunch, match=r"^image registry.example/none:v2 is not on this host"):
         tried.launcher().prepare(request)
 

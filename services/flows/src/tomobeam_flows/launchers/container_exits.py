@@ -29,7 +29,7 @@ def ended(state: dict[str, Any], limits: Limits, spoke: bool, seconds: float) ->
         # With control groups of version 1, runtimes often miss why.
         likely = f"most likely its memory ran out, the limit is {memory}"
         return Exit(code, f"killed by SIGKILL (signal 9): {likely}")
-    if not spoke and seconds < AT_ONCE_S:
+    if not spoke and seconds < AT_ONCE_S and code < 128:
         return Exit(code, f"it ended at once with exit code {code}, without a word: wrong image?")
     return Exit(code)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import math
 import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
+import requests
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
@@ -26,7 +28,7 @@ from tomobeam_flows.launchers.pipe import Output, lines_of
 PATIENCE_S = 30.0
 CANCELLED_PATIENCE_S = 5.0
 RETRY_S = 0.5
-WAIT_S = 5
+WAIT_S = 1
 
 T = TypeVar("T")
 log = logs.get(__name__)
@@ -116,7 +118,7 @@ class ContainerJob:
             exit_ = await in_thread(lambda: self._work(gpu))
         except Lost as error:
             # The GPU may be in use as long as the container may live.
-            self._on_lost(lambda: self._loop.call_soon_threadsafe(free))
+            self._on_lost(lambda: self._loop.is_closed() or self._loop.call_soon_threadsafe(free))
             return Exit(-signal.SIGKILL, str(error))
         except CannotLaunch as error:
             exit_ = Exit(-signal.SIGKILL, str(error))
@@ -172,29 +174,35 @@ class ContainerJob:
             return Exit(-signal.SIGTERM)
         began = time.monotonic()
         try:
+            # Attached before it begins: unlike a log that is followed, complete and at once.
+            live = container.attach(stream=True, stdout=True, stderr=True)
             container.start()
         except APIError as error:
             return never_began(error, self._spec.argv[0])
         except GONE as error:
             raise Lost(self._lost_sentence(error)) from error
         self._loop.call_soon_threadsafe(self._begun)
+        with contextlib.suppress(*GONE):
+            for chunk in live:
+                self._received += len(chunk)
+                self._output.write(chunk)
         state = self._wait_for_end(container)
         seconds = time.monotonic() - began
         return ended(state, self._spec.limits, self._received > 0, seconds)
 
     def _wait_for_end(self, container: Container) -> dict[str, Any]:
+        """Wait beyond a runtime that is restarted; the container's final state."""
         away_since: float | None = None
         while True:
             try:
-                self._copy(container.logs(stream=True, follow=True))
+                over = _is_over(container)
+                self._catch_up(container)
                 away_since = None
-                container.wait(timeout=WAIT_S)
-                # What was said while nobody listened.
-                self._copy(container.logs(stream=True, follow=False))
-                container.reload()
-                return container.attrs["State"]
+                if over:
+                    container.reload()
+                    return container.attrs["State"]
             except NotFound:
-                return {"ExitCode": 128 + signal.SIGKILL}
+                return {"ExitCode": 128 + signal.SIGKILL}  # Somebody removed it.
             except GONE as error:
                 now = time.monotonic()
                 away_since = away_since or now
@@ -203,14 +211,14 @@ class ContainerJob:
                     raise Lost(self._lost_sentence(error)) from error
                 time.sleep(RETRY_S)
 
-    def _copy(self, chunks: Iterable[bytes]) -> None:
-        """Hand on what is new of the container's whole output."""
+    def _catch_up(self, container: Container) -> None:
+        """Hand on what the log has beyond what was received: nothing, unless it was cut off."""
         position = 0
-        for chunk in chunks:
+        for chunk in container.logs(stream=True, follow=False):
             new = chunk[max(0, self._received - position) :]
             position += len(chunk)
-            self._received = max(self._received, position)
             if new:
+                self._received += len(new)
                 self._output.write(new)
 
     def _remove(self, container: Container) -> None:
@@ -226,3 +234,11 @@ class ContainerJob:
             f"{self._runtime.kind} at {self._runtime.socket} went away while the job ran "
             f"({words(error)}); its container is ended once it is back"
         )
+
+
+def _is_over(container: Container) -> bool:
+    try:
+        container.wait(timeout=WAIT_S)
+    except (requests.ConnectionError, requests.Timeout):
+        return False
+    return True

@@ -79,32 +79,48 @@ class Runtime:
             CannotLaunch: it does not say.
         """
         try:
+            if podman_version(client) is not None:
+                security = _ask_podman(client, "GET", "info")["host"]["security"]
+                return bool(security["rootless"])
             options = client.info().get("SecurityOptions") or []
         except GONE as error:
             raise CannotLaunch(f"{self.kind} tells nothing of itself: {words(error)}") from error
         return any("name=rootless" in option for option in options)
 
 
-def wants_own_api(client: docker.DockerClient) -> bool:
-    """Whether this is a podman that knows GPUs by its own API only."""
+def podman_version(client: docker.DockerClient) -> tuple[int, ...] | None:
+    """Major and minor version where the runtime is podman, whatever the site calls it."""
     for part in client.version().get("Components") or []:
         if part["Name"] == "Podman Engine":
-            major, minor = part["Version"].split(".")[:2]
-            return (int(major), int(minor)) < FIRST_PODMAN_WITH_COMMON_CDI
-    return False
+            return tuple(int(number) for number in part["Version"].split(".")[:2])
+    return None
+
+
+def wants_own_api(client: docker.DockerClient) -> bool:
+    """Whether this is a podman that gives out GPUs by its own API only."""
+    version = podman_version(client)
+    return version is not None and version < FIRST_PODMAN_WITH_COMMON_CDI
 
 
 def create_by_own_api(client: docker.DockerClient, wanted: dict[str, Any]) -> Container:
-    """Create a container by podman's own API, which docker-py only carries.
+    """Create a container by podman's own API.
 
     Raises:
         docker.errors.APIError: podman refuses.
     """
-    url = "http+docker://localhost/v4.0.0/libpod/containers/create"
-    answer = client.api.post(url, json=wanted, timeout=CALL_LIMIT_S)
+    return client.containers.get(_ask_podman(client, "POST", "containers/create", wanted)["Id"])
+
+
+def _ask_podman(
+    client: docker.DockerClient, verb: str, what: str, body: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    # docker-py's session knows the way to the socket.
+    url = f"http+docker://localhost/v4.0.0/libpod/{what}"
+    answer = client.api.request(verb, url, json=body, timeout=CALL_LIMIT_S)
+    said = answer.json()
     if not answer.ok:
-        raise APIError(answer.reason, response=answer, explanation=answer.json().get("message"))
-    return client.containers.get(answer.json()["Id"])
+        raise APIError(answer.reason, response=answer, explanation=said.get("message"))
+    return said
 
 
 def words(error: Exception) -> str:
