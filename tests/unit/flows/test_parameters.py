@@ -7,6 +7,7 @@ import pytest
 
 from tomobeam_contracts.flow import FlowType
 from tomobeam_contracts.registry import Registry
+from tomobeam_flows.launchers.folders import JobFolders
 from tomobeam_flows.launchers.process import ProcessLauncher
 from tomobeam_flows.parameters import Plan, Refused, plan
 
@@ -42,7 +43,7 @@ REGISTRY = Registry.receive(
 )
 
 
-LAUNCHER = ProcessLauncher(Path("state"), Path("bin"), {}, 0.0)
+LAUNCHER = ProcessLauncher(JobFolders(Path("state")), Path("bin"), {}, 0.0)
 
 
 def _step(**fields: Any) -> dict[str, Any]:
@@ -100,6 +101,18 @@ def test_older_form_with_the_name_of_the_algorithm() -> None:
             "is the command of forest (train), boosted (train); add model_name",
         ),
         (_step(command="python"), "params_list.0.command: 'python' is not in the registry"),
+        (
+            _step(model_name="forest", task_name="train", command="sh -c id"),
+            "params_list.0.command: 'sh -c id' is not one of forest",
+        ),
+        (
+            _step(model_name="forest", task_name="train", command="tomobeam-segment segment"),
+            "params_list.0.command: 'tomobeam-segment segment' is not one of forest",
+        ),
+        (
+            _step(model_name="forest", task_name="train", image_name="other"),
+            "params_list.0.image_name: 'other' is not that of forest",
+        ),
         (_step(model_name="forest", task_name="inference"), "uid_retrieve: required"),
     ],
 )

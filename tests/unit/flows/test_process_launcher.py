@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from tests.support.jobs import job_request
 from tomobeam_contracts.job import JobFile, JobIoParameters
 from tomobeam_flows.launchers import JOB_MARKER, CannotLaunch, JobRequest
+from tomobeam_flows.launchers.folders import JobFolders
 from tomobeam_flows.launchers.process import KEEPER, ProcessJob, ProcessLauncher
 
 TREE = """
@@ -56,7 +57,9 @@ def _request(tmp_path: Path, *command: str) -> JobRequest:
 
 
 def _launcher(tmp_path: Path, grace_s: float = 0.3) -> ProcessLauncher:
-    return ProcessLauncher(tmp_path / "state", tmp_path / "bin", {"EXTRA": "1"}, grace_s)
+    return ProcessLauncher(
+        JobFolders(tmp_path / "state"), tmp_path / "bin", {"EXTRA": "1"}, grace_s
+    )
 
 
 def _alive(pid: int) -> bool:
@@ -125,7 +128,7 @@ def test_what_a_job_leaves_behind_is_ended(tmp_path: Path) -> None:
 def test_a_dead_worker_takes_the_tree_with_it(tmp_path: Path) -> None:
     _program(tmp_path / "bin", "tree", TREE)
     control, worker = os.pipe()
-    command = [sys.executable, "-IS", KEEPER, "0.2", tmp_path / "bin" / "tree", "deaf"]
+    command = [sys.executable, "-IS", KEEPER, "0.2", "", tmp_path / "bin" / "tree", "deaf"]
     with subprocess.Popen(command, stdin=control, stdout=subprocess.PIPE, text=True) as keeper:
         os.close(control)
         assert keeper.stdout is not None

@@ -1,9 +1,10 @@
 """Runs one job and sees to it that none of its processes outlives it or the worker.
 
-Started by the worker as `python -I keeper.py GRACE COMMAND...`; needs only the standard
-library, so that it starts in some 20 ms. Orphans of the job become its children (Linux's
-child subreaper), so that also what left the job's session is found. Standard input is the
-worker's pipe: a byte means cancel, its end means that the worker is dead.
+Started by the worker as `python -I keeper.py GRACE CPUS COMMAND...`, where CPUS are numbers with
+commas, or nothing for all; needs only the standard library, so that it starts in some 20 ms.
+Orphans of the job become its children (Linux's child subreaper), so that also what left the job's
+session is found. Standard input is the worker's pipe: a byte means cancel, its end means that the
+worker is dead.
 """
 
 from __future__ import annotations
@@ -139,9 +140,11 @@ def main() -> None:
     """Run the command of the argument list; end as it ended."""
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    command = sys.argv[2:]
+    grace_s, cpus, *command = sys.argv[1:]
     try:
-        keeper = Keeper(float(sys.argv[1]), command)
+        if cpus:
+            os.sched_setaffinity(0, map(int, cpus.split(",")))
+        keeper = Keeper(float(grace_s), command)
     except (OSError, subprocess.SubprocessError) as error:
         sys.stderr.write(f"cannot start {command[0]}: {error}\n")
         missing = isinstance(error, FileNotFoundError)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from tomobeam_contracts.flow import FlowType
 from tomobeam_flows.launchers import Launcher
 from tomobeam_flows.launchers.container import ContainerLauncher
+from tomobeam_flows.launchers.environment import EnvironmentLauncher
+from tomobeam_flows.launchers.folders import JobFolders
 from tomobeam_flows.launchers.process import ProcessLauncher
 from tomobeam_flows.launchers.slurm import SlurmLauncher
 from tomobeam_flows.settings import WorkerSettings
@@ -15,8 +17,15 @@ def offered(settings: WorkerSettings) -> dict[FlowType, Launcher]:
     launchers: dict[FlowType, Launcher] = {}
     if settings.launchers.process is not None:
         launchers[FlowType.PROCESS] = ProcessLauncher(
-            settings.worker_state,
+            JobFolders(settings.worker_state / "jobs"),
             settings.job_bin,
+            settings.job_environment,
+            settings.cancel_grace_s,
+        )
+    if settings.launchers.conda is not None:
+        launchers[FlowType.CONDA] = EnvironmentLauncher(
+            settings.launchers.conda,
+            JobFolders(settings.worker_state / "conda-jobs"),
             settings.job_environment,
             settings.cancel_grace_s,
         )

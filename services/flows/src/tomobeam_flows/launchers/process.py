@@ -51,6 +51,11 @@ class ProcessJob:
         """What the job prints, line by line, until nothing of it is left."""
         return lines_of(self._output, self._end)
 
+    @property
+    def keeper(self) -> int:
+        """The process below which all of the job's are."""
+        return self._process.pid
+
     async def wait(self) -> Exit:
         """How the job ended, when all its processes have ended."""
         return Exit(await asyncio.shield(self._end))
@@ -79,15 +84,24 @@ class ProcessJob:
 
 
 class ProcessLauncher:
-    """Runs jobs as processes, with commands of one folder and an environment of their own."""
+    """Runs jobs as processes, with commands of one folder and an environment of their own.
+
+    `cpus` are the numbers of the processors that they may use; none: all.
+    """
 
     def __init__(
-        self, state: Path, job_bin: Path, environment: dict[str, str], grace_s: float
+        self,
+        folders: JobFolders,
+        job_bin: Path,
+        environment: dict[str, str],
+        grace_s: float,
+        cpus: tuple[int, ...] = (),
     ) -> None:
-        self._folders = JobFolders(state / "jobs")
+        self._folders = folders
         self._job_bin = job_bin
         self._environment = environment
         self._grace_s = grace_s
+        self._cpus = ",".join(map(str, cpus))
 
     def check(self, step: Step, algorithm: Algorithm) -> None:
         """Nothing of a step is a matter of the site here: what a process cannot have is unused."""
@@ -121,7 +135,7 @@ class ProcessLauncher:
         read_end, control = os.pipe2(os.O_CLOEXEC)
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", str(KEEPER), str(self._grace_s), *argv,
+                sys.executable, "-I", "-S", str(KEEPER), str(self._grace_s), self._cpus, *argv,
                 stdin=read_end, stdout=write_end, stderr=write_end,
                 cwd=folder / WORK, env=self._job_environment(request.job_id, folder),
                 start_new_session=True,
