@@ -112,10 +112,12 @@ async def _launch(launcher: SlurmLauncher, request: JobRequest) -> SlurmJob:
 
 
 async def _until(lines: AsyncIterator[str], part: str) -> str:
+    seen = []
     async for line in lines:
         if part in line:
             return line
-    raise AssertionError(f"no line with {part!r}")
+        seen.append(line)
+    raise AssertionError(f"no line with {part!r} in {seen}")
 
 
 async def _rest(job: SlurmJob, lines: AsyncIterator[str]) -> tuple[list[str], Exit]:
@@ -297,7 +299,7 @@ def test_a_failed_node_is_said(tried: Tried) -> None:
 
 
 def test_the_controller_is_away_at_submission(tried: Tried) -> None:
-    tried.cluster.kill_controller()
+    tried.cluster.stop_controller()
     try:
         with pytest.raises(CannotLaunch, match="Unable to contact slurm controller"):
             _limited(lambda: _launch(tried.launcher(), tried.request("work")))
@@ -305,33 +307,30 @@ def test_the_controller_is_away_at_submission(tried: Tried) -> None:
         tried.cluster.start_controller()
 
 
-@pytest.mark.parametrize("back", [True, False], ids=["and comes back", "when the job ends"])
-def test_the_controller_goes_away(tried: Tried, back: bool) -> None:
-    flag = tried.folder / f"away-{back}"
+def test_the_controller_goes_away_and_comes_back(tried: Tried) -> None:
+    flags = tried.folder / "ends while it is away", tried.folder / "outlives that"
+    away = "Slurm does not answer and is waited for: Unable to contact"
 
-    async def run() -> tuple[list[str], Exit]:
-        job = await _launch(tried.launcher(), tried.request("wait", str(flag)))
-        lines = job.lines()
-        await _until(lines, "waiting")
-        tried.cluster.kill_controller()
-        await _until(lines, "Slurm does not answer and is waited for: Unable to contact")
-        if back:
+    async def run() -> None:
+        jobs = [await _launch(tried.launcher(), tried.request("wait", str(f))) for f in flags]
+        first, second = (job.lines() for job in jobs)
+        await asyncio.gather(_until(first, "waiting"), _until(second, "waiting"))
+        tried.cluster.stop_controller()
+        try:
+            await asyncio.gather(_until(first, away), _until(second, away))
+            flags[0].touch()
+            assert await _rest(jobs[0], first) == (["the end"], Exit(7))
+        finally:
             await asyncio.to_thread(tried.cluster.start_controller)
-            await _until(lines, "running on")
-        flag.touch()
-        return await _rest(job, lines)
+        await _until(second, f"running on {NODE}")
+        flags[1].touch()
+        assert await _rest(jobs[1], second) == (["the end"], Exit(7))
 
-    try:
-        lines, ended = _limited(run)
-    finally:
-        if not back:
-            tried.cluster.start_controller()
-    assert ended == Exit(7)
-    assert lines[-1] == "the end"
+    _limited(run)
 
 
 def test_what_a_dead_worker_left_is_ended(tried: Tried) -> None:
-    launcher, other = tried.launcher(), tried.launcher("compute 2")
+    launcher, other = tried.launcher("left behind"), tried.launcher("compute 2")
 
     async def leave() -> tuple[list[int], list[int]]:
         mine = await _launch(launcher, tried.request("work", "deaf"))
@@ -343,12 +342,13 @@ def test_what_a_dead_worker_left_is_ended(tried: Tried) -> None:
     found, foreign = _limited(leave)
     assert len(tried.cluster.jobs()) == 3
     names = sorted(f"job-{n}" for n in (tried.jobs - 2, tried.jobs - 1))
-    assert sorted(tried.launcher().recover()) == [(name, "parent-1") for name in names]
+    again = tried.launcher("left behind")
+    assert sorted(again.recover()) == [(name, "parent-1") for name in names]
     wait_gone(found, 0.5)
     assert [job.split(" ", 1)[1] for job in tried.cluster.jobs()] == [
         f"tomobeam/compute 2/job-{tried.jobs}"
     ]
     with pytest.raises(AssertionError):
         wait_gone(foreign, 0)
-    assert list((tried.folder / "shared 100%j" / WORKER).iterdir()) == []
-    assert tried.launcher().recover() == []
+    assert list((tried.folder / "shared 100%j" / "left behind").iterdir()) == []
+    assert again.recover() == []

@@ -59,6 +59,9 @@ class SlurmJobs(Wire):
     max_nodes: Positive = 1
     shared: Path = Field(description="a folder of the worker's user that every node sees")
     job_bin: Path = Field(description="the folder that holds the jobs' commands on the nodes")
+    env_vars: tuple[Variable, ...] = Field(
+        default=(), description="names of the environment variables that a client may set"
+    )
     gpu_request: str = Field(default="gpu:1", description="Slurm's --gres of a GPU algorithm")
     limits: Limits = Limits(max_time_s=3600)
 
