@@ -119,6 +119,7 @@ class Placement:
             "models": str(self.models or self.site.data.models),
             "registry": str(self.registry or self.site.registry),
             "worker_name": self.worker_name,
+            "launchers": self.site.launchers_on(self.worker_name).to_setting(),
             "tls_ca": str(self.tls_ca or ""),
             **self.values,
         }

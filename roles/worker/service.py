@@ -24,6 +24,7 @@ SERVICE = Service(
         "TOMOBEAM_WORKER_PORT": "{port}",
         "TOMOBEAM_JOB_BIN": "{job_bin}",
         "TOMOBEAM_FLOW_TYPE": "{site.flow_type}",
+        "TOMOBEAM_LAUNCHERS": "{launchers}",
         "TOMOBEAM_HEARTBEAT_EVERY_S": "{site.heartbeat.every_s}",
     },
     secrets={

@@ -1,5 +1,13 @@
 """`Site`: everything that is particular to one installation, in one literal of an inventory."""
 
+from tomobeam_contracts.launchers import (
+    ContainerJobs,
+    EnvironmentJobs,
+    Launchers,
+    Limits,
+    ProcessJobs,
+    SlurmJobs,
+)
 from tomobeam_deploy.site.faults import SiteError, Strict, from_environment
 from tomobeam_deploy.site.hosts import Accounts, FileStore, Group, Host, Network, Opening, StoreMode
 from tomobeam_deploy.site.model import Broker, DatabaseServer, DataRoots, Heartbeat, Ports, Site
@@ -7,17 +15,23 @@ from tomobeam_deploy.site.model import Broker, DatabaseServer, DataRoots, Heartb
 __all__ = [
     "Accounts",
     "Broker",
+    "ContainerJobs",
     "DataRoots",
     "DatabaseServer",
+    "EnvironmentJobs",
     "FileStore",
     "Group",
     "Heartbeat",
     "Host",
+    "Launchers",
+    "Limits",
     "Network",
     "Opening",
     "Ports",
+    "ProcessJobs",
     "Site",
     "SiteError",
+    "SlurmJobs",
     "StoreMode",
     "Strict",
     "from_environment",

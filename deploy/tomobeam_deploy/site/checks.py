@@ -88,3 +88,20 @@ def data_is_mounted(site: Site) -> None:
             f"accounts.reconstruction: uid {writer} differs from store.owner_uid "
             f"{store.owner_uid}, by which the store knows its writer; make them equal"
         )
+
+
+def jobs_can_run(site: Site) -> None:
+    """Whichever worker takes a run that names no kind of job runs it."""
+    compute = site.members(Group.COMPUTE)
+    for name, host in site.hosts.items():
+        if host.launchers is not None and name not in compute:
+            raise ValueError(f"hosts.{name}.launchers: only hosts of 'compute' run jobs; drop it")
+    for name in compute or [""]:
+        offered = site.launchers_on(name).offered
+        if site.flow_type not in offered:
+            own = f"hosts.{name}." if name and site.hosts[name].launchers else ""
+            kinds = ", ".join(sorted(offered)) or "none"
+            raise ValueError(
+                f"flow_type: {site.flow_type.value!r} is not among {own}launchers, which are: "
+                f"{kinds}; choose one of them, or add it there"
+            )

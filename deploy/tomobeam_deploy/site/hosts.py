@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tomobeam_contracts.launchers import Launchers
 from tomobeam_deploy.site.faults import Strict
 
 Port = Annotated[int, Field(gt=0, lt=65536)]
@@ -70,6 +71,9 @@ class Host(Strict):
     )
     openings: tuple[Opening, ...] = Field(
         default=(), description="what the firewall lets in besides our own services"
+    )
+    launchers: Launchers | None = Field(
+        default=None, description="how this compute host runs jobs, if not as the site says"
     )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError, model_validator
 
 from tomobeam_contracts.flow import FlowType
+from tomobeam_contracts.launchers import Launchers
 from tomobeam_deploy.site import checks
 from tomobeam_deploy.site.faults import SiteError, Strict, explain, line_of
 from tomobeam_deploy.site.hosts import HOLDERS, Accounts, FileStore, Group, Host, Network, Port
@@ -96,6 +97,9 @@ class Site(Strict):
         default_factory=dict, description="a producer's prefix → the storage host's"
     )
     flow_type: FlowType = Field(default=FlowType.PROCESS, description="where a job runs by default")
+    launchers: Launchers = Field(
+        default=Launchers(), description="how jobs are run, and what a client may wish of them"
+    )
     jobs_at_once: int = Field(default=2, gt=0, description="limit of the work pool")
     heartbeat: Heartbeat = Heartbeat()
     database_server: DatabaseServer = DatabaseServer()
@@ -130,6 +134,7 @@ class Site(Strict):
         if self.hosts:
             checks.hosts_make_sense(self)
             checks.data_is_mounted(self)
+        checks.jobs_can_run(self)
         return self
 
     def groups(self) -> tuple[list[tuple[str, dict[str, object]]], ...]:
@@ -157,6 +162,11 @@ class Site(Strict):
     def names_of(self, host: str) -> list[str]:
         """The DNS names of a host, by which others know it and for which its certificate is."""
         return [host, *self.hosts[host].names]
+
+    def launchers_on(self, host: str) -> Launchers:
+        """How a compute host runs jobs; without hosts, as the site says."""
+        own = self.hosts[host].launchers if host in self.hosts else None
+        return own or self.launchers
 
     def path_on(self, host: str, path: Path) -> Path:
         """Where a host sees a folder of the file store that the storage host sees as `path`."""

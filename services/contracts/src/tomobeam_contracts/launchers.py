@@ -104,6 +104,10 @@ class Launchers(Wire):
                 raise ValueError(f"gpus: {gpu} is listed twice, and would have two jobs at a time")
         return self
 
+    def to_setting(self) -> str:
+        """As JSON, for the worker's settings."""
+        return self.model_dump_json(exclude_defaults=True)
+
     @property
     def offered(self) -> frozenset[FlowType]:
         """The kinds that are not absent."""
