@@ -100,8 +100,9 @@ class ParentRun:
         """The checked plan, or why the run was ended while it waited for Tiled."""
         settings = self.context.settings
         registry = await anyio.to_thread.run_sync(Registry.read, settings.registry)
-        checked = plan(
-            self.flow_run.parameters, registry, settings.flow_type, self.context.launchers
+        # In a thread too: it looks at folders that a client wishes to mount, maybe on NFS.
+        checked = await anyio.to_thread.run_sync(
+            plan, self.flow_run.parameters, registry, settings.flow_type, self.context.launchers
         )
         deadline = time.monotonic() + settings.tiled_patience_s
         while self.active.ending is None:

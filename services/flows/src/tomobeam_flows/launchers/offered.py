@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tomobeam_contracts.flow import FlowType
 from tomobeam_flows.launchers import Launcher
-from tomobeam_flows.launchers.container import ContainerLauncher
 from tomobeam_flows.launchers.environment import EnvironmentLauncher
 from tomobeam_flows.launchers.folders import JobFolders
 from tomobeam_flows.launchers.process import ProcessLauncher
@@ -35,6 +34,9 @@ def offered(settings: WorkerSettings) -> dict[FlowType, Launcher]:
     }
     for kind, jobs in containers.items():
         if jobs is not None:
+            # 20 MB, which workers without containers need not hold.
+            from tomobeam_flows.launchers.container import ContainerLauncher
+
             launchers[kind] = ContainerLauncher(
                 kind,
                 jobs,
