@@ -160,10 +160,12 @@ class ContainerJob:
         with self._runtime.client() as client:
             try:
                 container = self._spec.create(client, gpu)
-            except GONE as error:
+            except APIError as error:
                 raise CannotLaunch(
                     f"{self._runtime.kind} makes no container: {words(error)}"
                 ) from error
+            except GONE as error:
+                raise Lost(self._lost_sentence(error)) from error
             try:
                 return self._follow(container)
             finally:
@@ -227,7 +229,8 @@ class ContainerJob:
         except NotFound:
             return
         except GONE as error:
-            log.error("a job's container is not removed", name=self._spec.name, error=words(error))
+            log.warning("a job's container is removed later", error=words(error))
+            self._on_lost(lambda: None)
 
     def _lost_sentence(self, error: Exception) -> str:
         return (
