@@ -144,7 +144,7 @@ def podman(programs: Mapping[str, str], rootless: bool = False) -> Iterator[Podm
         tried.stop()
         if rootless:
             tried.run("system", "migrate")  # Ends the process that holds the user's namespace.
-            subprocess.run(["userdel", USER], check=False, capture_output=True)
+            subprocess.run(["userdel", "--force", USER], check=False, capture_output=True)
         subprocess.run(["umount", folder / "root/overlay"], check=False, capture_output=True)
         shutil.rmtree(folder, ignore_errors=True)
 
