@@ -17,6 +17,8 @@ from tests.support.jobs import algorithm
 from tests.support.waiting import wait_for
 from tomobeam_contracts.launchers import ContainerJobs, Launchers, Limits
 
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+
 GONE_LIMIT_S = 10.0
 
 
@@ -75,8 +77,6 @@ def _registry(path: Path) -> None:
 @pytest.fixture(scope="module")
 def containers(bench: Bench) -> Iterator[Containers]:
     """A worker with podman, and no other worker."""
-    if reason := missing():
-        pytest.skip(reason)
     bench.stop_shared_worker()
     registry, data = bench.folder / "images.json", bench.folder / "data"
     _registry(registry)
