@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-import pytest
 
 from tests.support.platform import free_ports
 from tests.support.waiting import wait_for
@@ -91,11 +90,20 @@ class Slurm:
     def start_controller(self) -> None:
         """Start the controller, and wait until it answers."""
         self._start("slurmctld", "-D")
-        wait_for(lambda: "UP" in self.ask("scontrol", "ping"), "Slurm's controller", START_LIMIT_S)
+        wait_for(self.answers, "Slurm's controller", START_LIMIT_S)
+
+    def answers(self) -> bool:
+        """Whether the controller answers."""
+        return "UP" in self.ask("scontrol", "ping")
 
     def stop_controller(self) -> None:
         """Stop the controller; what it knows of jobs is on its disk then."""
         self._end("slurmctld")
+
+    def open_partition(self, name: str, is_open: bool) -> None:
+        """Let the jobs of a partition begin, or not."""
+        state = "up" if is_open else "down"
+        self.ask("scontrol", "update", f"partitionname={name}", f"state={state}")
 
     def fail_node(self) -> None:
         """Let the node be called dead, and give it back."""
@@ -146,9 +154,11 @@ class Slurm:
         wait_for((place / "socket").exists, "munge", START_LIMIT_S)
 
     def _start(self, name: str, *words: str) -> None:
+        program = _program(name)
+        assert program, missing()
         with (self.folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [_program(name), *words], env={**os.environ, **self.environment()},
+                [program, *words], env={**os.environ, **self.environment()},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -158,12 +168,17 @@ class Slurm:
         process.wait(timeout=30)
 
 
-def _program(name: str) -> str:
+def missing() -> str:
+    """Why Slurm cannot be tried here, or nothing."""
+    for name in ("slurmctld", "slurmd", "munged", "sbatch"):
+        if _program(name) is None:
+            return f"slurm: {name} is missing (apt-get install slurm-wlm munge)"
+    return ""
+
+
+def _program(name: str) -> str | None:
     # Debian keeps daemons out of an ordinary user's PATH.
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    if found is None:
-        pytest.skip(f"slurm: {name} is missing (apt-get install slurm-wlm munge)")
-    return found
+    return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 
 
 def _user() -> str:
@@ -172,9 +187,7 @@ def _user() -> str:
 
 @contextmanager
 def slurm() -> Iterator[Slurm]:
-    """A cluster that is gone afterwards; skips the test where Slurm is not installed."""
-    for name in ("slurmctld", "slurmd", "munged", "sbatch"):
-        _program(name)
+    """A cluster that is gone afterwards."""
     # Slurm wants short paths, and folders above its own that others may pass.
     folder = Path(tempfile.mkdtemp(prefix="tomobeam-slurm-"))
     folder.chmod(0o755)

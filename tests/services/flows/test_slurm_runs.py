@@ -10,7 +10,9 @@ import pytest
 
 from tests.services.flows.conftest import Bench, WorkerProcess
 from tests.services.flows.processes import pids, wait_gone
-from tests.support.slurm import NODE, OTHER_PARTITION, PARTITION, Slurm, slurm
+from tests.support.slurm import NODE, OTHER_PARTITION, PARTITION, Slurm, missing, slurm
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
 MakeWorker = Callable[..., WorkerProcess]
 NAME = "slurm"

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,15 @@ from pydantic import SecretStr
 from tests.services.flows.jobs import write_programs
 from tests.services.flows.processes import pids, wait_gone
 from tests.support.jobs import algorithm, job_request
-from tests.support.slurm import CLOSED, NODE, OTHER_PARTITION, PARTITION, Slurm, slurm
+from tests.support.slurm import CLOSED, NODE, OTHER_PARTITION, PARTITION, Slurm, missing, slurm
+from tests.support.waiting import wait_for
 from tomobeam_contracts.job import JobFile, JobIoParameters
 from tomobeam_contracts.launchers import Limits, SlurmJobs
 from tomobeam_flows.launchers import CannotLaunch, Exit, JobRequest
 from tomobeam_flows.launchers.slurm import SlurmLauncher
 from tomobeam_flows.launchers.slurm_job import SlurmJob
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
 WORKER = "compute 1"
 CANCEL_LIMIT_S = 10.0
@@ -43,6 +47,11 @@ while not pathlib.Path(sys.argv[1]).exists():
     time.sleep(0.05)
 print("the end", end="")
 sys.exit(7)
+"""
+
+MARK = """
+import pathlib, sys
+pathlib.Path(sys.argv[1]).touch()
 """
 
 EAT = """
@@ -89,7 +98,7 @@ class Tried:
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tried]:
     folder = tmp_path_factory.mktemp("slurm")
     write_programs(folder / "bin")
-    for name, text in {"show": SHOW, "wait": WAIT, "eat": EAT}.items():
+    for name, text in {"show": SHOW, "wait": WAIT, "eat": EAT, "mark": MARK}.items():
         path = folder / "bin" / name
         path.write_text(f"#!{sys.executable} -IS\n{text}")
         path.chmod(0o755)
@@ -352,3 +361,45 @@ def test_what_a_dead_worker_left_is_ended(tried: Tried) -> None:
         wait_gone(foreign, 0)
     assert list((tried.folder / "shared 100%j" / "left behind").iterdir()) == []
     assert again.recover() == []
+
+
+def test_recovery_waits_for_the_controller(tried: Tried) -> None:
+    async def leave() -> list[int]:
+        job = await _launch(tried.launcher("patient"), tried.request("work"))
+        return pids(await _until(job.lines(), "pids"))
+
+    found = _limited(leave)
+    tried.cluster.stop_controller()
+    try:
+        with ThreadPoolExecutor() as pool:
+            recovery = pool.submit(tried.launcher("patient").recover)
+            with pytest.raises(TimeoutError):
+                recovery.result(timeout=2)
+            tried.cluster.start_controller()
+            assert recovery.result(timeout=60) == [(f"job-{tried.jobs}", "parent-1")]
+    finally:
+        if not tried.cluster.answers():
+            tried.cluster.start_controller()
+    wait_gone(found, 0.5)
+    assert tried.cluster.jobs() == []
+
+
+def test_a_job_whose_folder_is_gone_when_it_begins_does_nothing(tried: Tried) -> None:
+    """What happens where nobody knows whether Slurm took a job."""
+    flag = tried.folder / "must not be there"
+    launcher = tried.launcher()
+
+    async def submit() -> None:
+        request = tried.request("mark", str(flag), partitions=CLOSED)
+        folder = launcher.prepare(request)
+        await launcher.start(request, folder)
+        launcher.clean_up(folder)
+
+    _limited(submit)
+    assert len(tried.cluster.jobs()) == 1
+    tried.cluster.open_partition(CLOSED, True)
+    try:
+        wait_for(lambda: not tried.cluster.jobs(), "the job's end")
+    finally:
+        tried.cluster.open_partition(CLOSED, False)
+    assert not flag.exists()
