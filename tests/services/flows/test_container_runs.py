@@ -154,7 +154,7 @@ REFUSALS: list[tuple[Callable[[Containers], dict[str, Any]], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("step", "sentence"), REFUSALS, ids=lambda case: str(case)[:60])
+@pytest.mark.parametrize(("step", "sentence"), REFUSALS, ids=[said for _, said in REFUSALS])
 def test_refused(
     containers: Containers, step: Callable[[Containers], dict[str, Any]], sentence: str
 ) -> None:
