@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import time
 from pathlib import Path
@@ -17,11 +16,11 @@ from tomobeam_flows.launchers.folders import PARAMETERS, WORK, JobFolders
 from tomobeam_flows.launchers.slurm_commands import SlurmError
 from tomobeam_flows.launchers.slurm_job import EXIT, OUTPUT, SlurmJob
 from tomobeam_flows.launchers.slurm_wishes import allocation, options
-from tomobeam_flows.launchers.wishes import check_variables
+from tomobeam_flows.launchers.wishes import check_variables, trusted
 
 BATCH = Path(__file__).with_name("slurm_batch.sh")
-TRUST = "SSL_CERT_FILE"
-_TRUST_COPY = "trust.pem"
+AUTHORITY = "SSL_CERT_FILE"
+_AUTHORITY_COPY = "trust.pem"
 RECOVER_PAUSE_S = 0.5
 COMPLAIN_EVERY_S = 30.0
 
@@ -65,12 +64,12 @@ class SlurmLauncher:
         try:
             for name in (OUTPUT, EXIT):
                 (folder / name).touch(mode=0o600)
-            if TRUST in os.environ:
+            if authority := trusted().get(AUTHORITY):
                 # Nodes of a cluster need not have the site's own authority.
-                shutil.copyfile(os.environ[TRUST], folder / _TRUST_COPY)
+                shutil.copyfile(authority, folder / _AUTHORITY_COPY)
         except OSError as error:
             self._folders.remove(folder)
-            raise CannotLaunch(f"cannot prepare the job in {folder}: {error.strerror}") from error
+            raise CannotLaunch(f"cannot prepare the job in {folder}: {error}") from error
         return folder
 
     async def start(self, request: JobRequest, folder: Path) -> SlurmJob:
@@ -107,9 +106,9 @@ class SlurmLauncher:
         return SlurmJob(number, folder)
 
     def _job_environment(self, request: JobRequest, folder: Path) -> dict[str, str]:
-        trust = folder / _TRUST_COPY
+        authority = folder / _AUTHORITY_COPY
         return {
-            **({TRUST: str(trust)} if trust.exists() else {}),
+            **({AUTHORITY: str(authority)} if authority.exists() else {}),
             "PATH": f"{self._site.job_bin}:/usr/local/bin:/usr/bin:/bin",
             "HOME": str(folder / WORK),
             "TMPDIR": str(folder / WORK),
