@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from tomobeam_contracts.flow import Step
-from tomobeam_contracts.job import JobFile
+from tomobeam_contracts.job import JobFile, JobIoParameters
 from tomobeam_contracts.registry import Algorithm
 from tomobeam_flows.launchers import JobRequest
 
@@ -30,14 +33,20 @@ def algorithm(command: str, **fields: Any) -> Algorithm:
     )
 
 
-def job_request(job_id: str, command: list[str], file: JobFile, **step: Any) -> JobRequest:
-    """A job for `command`; `step` is what its client wished besides."""
-    io = {"data_tiled_uri": file.io_parameters.data_tiled_uri}
+def job_request(job_id: str, command: list[str], models: Path, **step: Any) -> JobRequest:
+    """A job for `command`, on an image that nobody serves; `step` is what its client wished."""
+    io = JobIoParameters(
+        data_tiled_uri="http://127.0.0.1:1/api/v1/metadata/recons/a",
+        data_tiled_api_key=SecretStr("verysecret"),
+        uid_save=job_id,
+        models_dir=models,
+    )
+    wished = {"params": {"io_parameters": {"data_tiled_uri": io.data_tiled_uri}}, **step}
     return JobRequest(
         job_id=job_id,
         parent_id="parent-1",
         command=command,
-        file=file,
+        file=JobFile(io_parameters=io),
         algorithm=algorithm(" ".join(command)),
-        step=Step.receive({"params": {"io_parameters": io}, **step}),
+        step=Step.receive(wished),
     )

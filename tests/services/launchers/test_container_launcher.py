@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from tests.support.container_jobs import PROGRAMS
 from tests.support.containers import IMAGE, TAG, Podman, missing, podman
 from tests.support.jobs import algorithm, job_request
 from tests.support.waiting import wait_for
 from tomobeam_contracts.flow import FlowType
-from tomobeam_contracts.job import JobFile, JobIoParameters
 from tomobeam_contracts.launchers import ContainerJobs, Limits
 from tomobeam_flows.launchers import CannotLaunch, Exit, JobRequest
 from tomobeam_flows.launchers.container import ContainerLauncher
@@ -47,14 +45,8 @@ class Tried:
 
     def request(self, *command: str, gpu: bool = False, **wishes: Any) -> JobRequest:
         self.jobs += 1
-        io = JobIoParameters(
-            data_tiled_uri="http://127.0.0.1:1/api/v1/metadata/recons/a",
-            data_tiled_api_key=SecretStr("verysecret"),
-            uid_save="job",
-            models_dir=self.folder / "models",
-        )
         job_id = f"{self.folder.name}-{self.jobs}"
-        request = job_request(job_id, list(command), JobFile(io_parameters=io), **wishes)
+        request = job_request(job_id, list(command), self.folder / "models", **wishes)
         image = {"image_name": IMAGE, "image_tag": TAG, "is_gpu_enabled": gpu}
         return replace(request, algorithm=algorithm(" ".join(command), **image))
 

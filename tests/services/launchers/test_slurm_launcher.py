@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from tests.services.flows.jobs import write_programs
 from tests.services.flows.processes import pids, wait_gone
 from tests.support.jobs import algorithm, job_request
 from tests.support.slurm import CLOSED, NODE, OTHER_PARTITION, PARTITION, Slurm, missing, slurm
 from tests.support.waiting import wait_for
-from tomobeam_contracts.job import JobFile, JobIoParameters
 from tomobeam_contracts.launchers import Limits, SlurmJobs
 from tomobeam_flows.launchers import CannotLaunch, Exit, JobRequest
 from tomobeam_flows.launchers.slurm import SlurmLauncher
@@ -83,14 +81,7 @@ class Tried:
 
     def request(self, *command: str, gpu: bool = False, **wishes: Any) -> JobRequest:
         self.jobs += 1
-        io = JobIoParameters(
-            data_tiled_uri="http://127.0.0.1:1/api/v1/metadata/recons/a",
-            data_tiled_api_key=SecretStr("verysecret"),
-            uid_save="job",
-            models_dir=self.folder / "models",
-        )
-        file = JobFile(io_parameters=io)
-        request = job_request(f"job-{self.jobs}", list(command), file, **wishes)
+        request = job_request(f"job-{self.jobs}", list(command), self.folder / "models", **wishes)
         return replace(request, algorithm=algorithm(command[0], is_gpu_enabled=gpu))
 
 

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from tests.support.jobs import job_request
-from tomobeam_contracts.job import JobFile, JobIoParameters
 from tomobeam_contracts.launchers import EnvironmentJobs, Limits
 from tomobeam_flows.launchers import CannotLaunch, Exit, JobRequest
 from tomobeam_flows.launchers.environment import EnvironmentLauncher
@@ -58,13 +56,7 @@ def _launcher(tmp_path: Path, default: str | None = None, **limits: Any) -> Envi
 
 
 def _request(tmp_path: Path, *command: str, **wishes: Any) -> JobRequest:
-    io = JobIoParameters(
-        data_tiled_uri="http://127.0.0.1:1/api/v1/metadata/recons/a",
-        data_tiled_api_key=SecretStr("verysecret"),
-        uid_save="job-1",
-        models_dir=tmp_path,
-    )
-    return job_request(f"job-{tmp_path.name}", list(command), JobFile(io_parameters=io), **wishes)
+    return job_request(f"job-{tmp_path.name}", list(command), tmp_path, **wishes)
 
 
 def _run(launcher: EnvironmentLauncher, request: JobRequest) -> tuple[list[str], Exit]:

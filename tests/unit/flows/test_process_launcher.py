@@ -12,10 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from pydantic import SecretStr
 
 from tests.support.jobs import job_request
-from tomobeam_contracts.job import JobFile, JobIoParameters
 from tomobeam_flows.launchers import JOB_MARKER, CannotLaunch, JobRequest
 from tomobeam_flows.launchers.folders import JobFolders
 from tomobeam_flows.launchers.process import KEEPER, ProcessJob, ProcessLauncher
@@ -47,13 +45,7 @@ def _program(folder: Path, name: str, text: str) -> None:
 
 
 def _request(tmp_path: Path, *command: str) -> JobRequest:
-    io = JobIoParameters(
-        data_tiled_uri="http://127.0.0.1:1/api/v1/metadata/recons/a",
-        data_tiled_api_key=SecretStr("verysecret"),
-        uid_save="job-1",
-        models_dir=tmp_path,
-    )
-    return job_request(f"job-{tmp_path.name}", list(command), JobFile(io_parameters=io))
+    return job_request(f"job-{tmp_path.name}", list(command), tmp_path)
 
 
 def _launcher(tmp_path: Path, grace_s: float = 0.3) -> ProcessLauncher:

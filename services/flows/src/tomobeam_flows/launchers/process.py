@@ -18,7 +18,7 @@ from tomobeam_contracts.registry import Algorithm
 from tomobeam_flows.launchers import JOB_MARKER, CannotLaunch, Exit, JobRequest
 from tomobeam_flows.launchers.folders import PARAMETERS, WORK, JobFolders
 from tomobeam_flows.launchers.pipe import lines_of
-from tomobeam_flows.launchers.wishes import trusted
+from tomobeam_flows.launchers.wishes import program_of, surroundings, trusted
 
 KEEPER = Path(__file__).with_name("keeper.py")
 # Beyond the grace period, until the keeper itself counts as stuck.
@@ -116,11 +116,10 @@ class ProcessLauncher:
         return self._folders.make(request)
 
     def _executable(self, command: list[str]) -> Path:
-        if not command or "/" in command[0] or command[0] in (".", ".."):
-            raise CannotLaunch(f"the registry's command {' '.join(command)!r} names no program")
-        path = self._job_bin / command[0]
+        program = program_of(command)
+        path = self._job_bin / program
         if not path.is_file() or not os.access(path, os.X_OK):
-            raise CannotLaunch(f"the command {command[0]!r} is not in {self._job_bin}")
+            raise CannotLaunch(f"the command {program!r} is not in {self._job_bin}")
         return path
 
     async def start(self, request: JobRequest, folder: Path) -> ProcessJob:
@@ -150,14 +149,9 @@ class ProcessLauncher:
         return ProcessJob(process, control, output, request.job_id, self._grace_s)
 
     def _job_environment(self, job_id: str, folder: Path) -> dict[str, str]:
-        # Nothing else of the worker's own: its environment holds secrets.
         return {
             **trusted(),
-            "PATH": f"{self._job_bin}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(folder / WORK),
-            "TMPDIR": str(folder / WORK),
-            "LANG": "C.UTF-8",
-            "PYTHONUNBUFFERED": "1",
+            **surroundings(self._job_bin, folder / WORK),
             **self._environment,
             JOB_MARKER: job_id,
         }

@@ -16,7 +16,7 @@ from tomobeam_flows.launchers.folders import PARAMETERS, WORK, JobFolders
 from tomobeam_flows.launchers.slurm_commands import SlurmError
 from tomobeam_flows.launchers.slurm_job import EXIT, OUTPUT, SlurmJob
 from tomobeam_flows.launchers.slurm_wishes import allocation, options
-from tomobeam_flows.launchers.wishes import check_variables, trusted
+from tomobeam_flows.launchers.wishes import check_variables, program_of, surroundings, trusted
 
 BATCH = Path(__file__).with_name("slurm_batch.sh")
 AUTHORITY = "SSL_CERT_FILE"
@@ -55,11 +55,7 @@ class SlurmLauncher:
         Raises:
             CannotLaunch: the registry's command is none, or the disk is full.
         """
-        program = request.command[0] if request.command else ""
-        if "/" in program or program in ("", ".", ".."):
-            raise CannotLaunch(
-                f"the registry's command {' '.join(request.command)!r} names no program"
-            )
+        program_of(request.command)
         folder = self._folders.make(request)
         try:
             for name in (OUTPUT, EXIT):
@@ -109,11 +105,7 @@ class SlurmLauncher:
         authority = folder / _AUTHORITY_COPY
         return {
             **({AUTHORITY: str(authority)} if authority.exists() else {}),
-            "PATH": f"{self._site.job_bin}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(folder / WORK),
-            "TMPDIR": str(folder / WORK),
-            "LANG": "C.UTF-8",
-            "PYTHONUNBUFFERED": "1",
+            **surroundings(self._site.job_bin, folder / WORK),
             **self._environment,
             **(request.step.env_vars or {}),
             JOB_MARKER: request.job_id,
