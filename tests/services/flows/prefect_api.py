@@ -76,6 +76,10 @@ class PrefectApi:
         body = {"type": kind, "name": name or kind.capitalize(), **state}
         return self.post(f"/flow_runs/{run_id}/set_state", state=body)
 
+    def cancel(self, run_id: str) -> bool:
+        """Whether Prefect takes the cancellation."""
+        return self.set_state(run_id, "CANCELLING")["status"] == "ACCEPT"
+
     def artifact(self, key: str) -> dict[str, Any] | None:
         found = self.post("/artifacts/latest/filter", artifacts={"key": {"any_": [key]}})
         return found[0] if found else None

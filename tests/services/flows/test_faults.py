@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from tests.services.flows.conftest import COMMAND, Bench, WorkerProcess
 from tests.services.flows.processes import pids, wait_gone
+from tests.support.waiting import wait_for
 
 MakeWorker = Callable[..., WorkerProcess]
 TREE_GONE_S = 6.0
@@ -127,7 +128,8 @@ def test_server_killed_and_back_while_the_job_goes_on(bench: Bench, own_worker: 
         time.sleep(0.5)
     for of_run in (run_id, child):
         bench.api.wait_for(of_run, {"RUNNING"})
-    bench.api.set_state(run_id, "CANCELLING")
+    # That moment may be now, and a run that counts as crashed is not cancelled.
+    wait_for(lambda: bench.api.cancel(run_id), "Prefect to take the cancellation")
     wait_gone(found, TREE_GONE_S)
     assert bench.api.wait_for(run_id, {"CANCELLED"})
     assert bench.api.wait_for(child, {"CANCELLED"})
