@@ -111,7 +111,7 @@ class Placement:
             "state": str(self.state),
             "secrets": str(self.secrets),
             "port": getattr(self.site.ports, service.port) if service.port else None,
-            "address": self.site.address,
+            "address": self.site.listens_on,
             "destinations": destinations,
             "databases": {name: self.site.database_uri(name, self.state) for name in DATABASES},
             "readable_roots": json.dumps([str(root) for root in self.site.data.readable]),

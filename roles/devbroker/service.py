@@ -11,6 +11,7 @@ SERVICE = Service(
     health=Health(),
     packages=("tomobeam-devbroker",),
     settings={
+        "TOMOBEAM_LISTEN_ADDRESS": "{address}",
         "TOMOBEAM_BROKER_PORT": "{port}",
         "TOMOBEAM_BROKER_DATABASE": "{state}/broker.sqlite",
     },

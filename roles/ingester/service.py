@@ -19,6 +19,7 @@ SERVICE = Service(
         "TOMOBEAM_TILED_URL": "{site.tiled_url}",
         "TOMOBEAM_READABLE_ROOTS": "{readable_roots}",
         "TOMOBEAM_PATH_MAP": "{path_map}",
+        "TOMOBEAM_LISTEN_ADDRESS": "{address}",
         "TOMOBEAM_INGESTER_PORT": "{port}",
         "TOMOBEAM_INGESTER_STATE": "{state}",
     },

@@ -21,6 +21,7 @@ SERVICE = Service(
         "TOMOBEAM_WORK_POOL": WORK_POOL,
         "TOMOBEAM_WORKER_NAME": "{site.name}-{worker_name}",
         "TOMOBEAM_WORKER_STATE": "{state}",
+        "TOMOBEAM_LISTEN_ADDRESS": "{address}",
         "TOMOBEAM_WORKER_PORT": "{port}",
         "TOMOBEAM_JOB_BIN": "{job_bin}",
         "TOMOBEAM_FLOW_TYPE": "{site.flow_type}",

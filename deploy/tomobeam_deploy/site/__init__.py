@@ -8,6 +8,7 @@ from tomobeam_contracts.launchers import (
     ProcessJobs,
     SlurmJobs,
 )
+from tomobeam_deploy.site.containers import Containers, Database, Runtime
 from tomobeam_deploy.site.faults import SiteError, Strict, from_environment
 from tomobeam_deploy.site.hosts import Accounts, FileStore, Group, Host, Network, Opening, StoreMode
 from tomobeam_deploy.site.model import Broker, DatabaseServer, DataRoots, Heartbeat, Ports, Site
@@ -16,7 +17,9 @@ __all__ = [
     "Accounts",
     "Broker",
     "ContainerJobs",
+    "Containers",
     "DataRoots",
+    "Database",
     "DatabaseServer",
     "EnvironmentJobs",
     "FileStore",
@@ -29,6 +32,7 @@ __all__ = [
     "Opening",
     "Ports",
     "ProcessJobs",
+    "Runtime",
     "Site",
     "SiteError",
     "SlurmJobs",

@@ -105,3 +105,9 @@ def jobs_can_run(site: Site) -> None:
                 f"flow_type: {site.flow_type.value!r} is not among {own}launchers, which are: "
                 f"{kinds}; choose one of them, or add it there"
             )
+
+
+def containers_are_of_one_machine(site: Site) -> None:
+    """Services are containers of this machine, or processes of hosts."""
+    if site.containers and site.hosts:
+        raise ValueError("containers: they run on this machine; drop it, or hosts")

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from tomobeam_contracts.flow import FlowType
 from tomobeam_contracts.launchers import Launchers
 from tomobeam_deploy.site import checks
+from tomobeam_deploy.site.containers import Containers, Database, host_name
 from tomobeam_deploy.site.faults import SiteError, Strict, explain, line_of
 from tomobeam_deploy.site.hosts import HOLDERS, Accounts, FileStore, Group, Host, Network, Port
 
@@ -104,6 +105,9 @@ class Site(Strict):
     heartbeat: Heartbeat = Heartbeat()
     database_server: DatabaseServer = DatabaseServer()
     address: str = Field(default="127.0.0.1", description="on which the services of a host listen")
+    containers: Containers | None = Field(
+        default=None, description="the services are containers of this machine"
+    )
     hosts: dict[str, Host] = Field(
         default_factory=dict, description="by name; none: everything runs on this machine"
     )
@@ -135,6 +139,7 @@ class Site(Strict):
             checks.hosts_make_sense(self)
             checks.data_is_mounted(self)
         checks.jobs_can_run(self)
+        checks.containers_are_of_one_machine(self)
         return self
 
     def groups(self) -> tuple[list[tuple[str, dict[str, object]]], ...]:
@@ -184,8 +189,20 @@ class Site(Strict):
         derived = {mount: str(self.store.path) for mount in sorted(mounts)}
         return derived | dict(self.path_map)
 
+    @property
+    def listens_on(self) -> str:
+        """The address on which services listen; a container's is nobody else's."""
+        return "0.0.0.0" if self.containers else self.address
+
+    @property
+    def seen_by_clients(self) -> Site:
+        """The site as programs and browsers outside of its containers name its services."""
+        return self.model_copy(update={"containers": None})
+
     def url(self, service: str) -> str:
         """Base address of an HTTP service as its clients name it, by the name of its port."""
+        if self.containers:
+            return f"http://{host_name(service)}:{getattr(self.ports, service)}"
         front = f"{service}_tls"
         if not self.hosts or front not in Ports.model_fields:
             return self.loopback_url(service)
@@ -204,7 +221,7 @@ class Site(Strict):
     @property
     def page_url(self) -> str:
         """The page as browsers name it."""
-        return self.url("webapp")
+        return self.seen_by_clients.url("webapp")
 
     @property
     def prefect_path(self) -> str:
@@ -219,17 +236,21 @@ class Site(Strict):
     @property
     def prefect_browser_api_url(self) -> str:
         """Prefect's API as its own pages in a browser name it."""
-        return f"{self.page_url}{self.prefect_path}/api" if self.hosts else self.prefect_api_url
+        if self.hosts:
+            return f"{self.page_url}{self.prefect_path}/api"
+        return self.seen_by_clients.prefect_api_url
 
     @property
     def broker_host(self) -> str:
         """The broker as its clients name it."""
+        if self.containers:
+            return host_name("broker")
         return self.host_of("broker") if self.hosts else self.address
 
     @property
     def broker_address(self) -> str:
         """On which address the broker listens."""
-        return str(self.hosts[self.broker_host].address) if self.hosts else self.address
+        return str(self.hosts[self.broker_host].address) if self.hosts else self.listens_on
 
     @property
     def broker_port(self) -> int:
@@ -237,7 +258,10 @@ class Site(Strict):
         return self.ports.broker_tls if self.hosts else self.ports.broker
 
     def database_uri(self, name: str, state: Path) -> str:
-        """A database's address, without a password; SQLite in `state` where there are no hosts."""
+        """A database's address, without a password; SQLite in `state` on one machine."""
+        if self.containers and self.containers.database is Database.POSTGRESQL:
+            server = f"{host_name('postgresql')}:{self.ports.postgresql}"
+            return f"postgresql+asyncpg://{DATABASES[name]}@{server}/{name}"
         if not self.hosts:
             return f"sqlite+aiosqlite:///{state}/{name}.db{_SQLITE_OPTIONS.get(name, '')}"
         server = f"{self.host_of('postgresql')}:{self.ports.postgresql}"

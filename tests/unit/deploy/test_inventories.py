@@ -32,7 +32,7 @@ OF_HOSTS = ("beamline", "lab", "single")
 EXAMPLE = INVENTORIES / "beamline"
 
 # Says on which address services of one machine listen; hosts have a front door before them.
-NOT_FOR_HOSTS = {"address"}
+NOT_FOR_HOSTS = {"address", "containers"}
 # Their settings are explained together, where they stand.
 EXPLAINED_AS_A_WHOLE = ("Host", "Accounts", "Heartbeat", "DatabaseServer", "Opening")
 EXPLAINED = ("Site", "DataRoots", "FileStore")

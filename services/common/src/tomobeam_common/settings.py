@@ -64,6 +64,7 @@ class ServiceSettings(BaseSettings):
     log_format: str = Field(
         default="json", pattern="^(json|console)$", description="json or console"
     )
+    listen_address: str = Field(default="127.0.0.1", description="on which it listens, if it does")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     @classmethod

@@ -20,13 +20,11 @@ from tomobeam_devbroker.store import Store, StoreError
 
 log = logs.get(__name__)
 
-HOST = "127.0.0.1"
-
 
 class Settings(ServiceSettings):
     """Settings of the embedded broker."""
 
-    broker_port: int = Field(61613, gt=0, lt=65536, description="port to listen on, on loopback")
+    broker_port: int = Field(61613, gt=0, lt=65536, description="port to listen on")
     broker_database: Path = Field(description="SQLite file that holds the messages")
     broker_producer_password: SecretStr
     broker_ingester_password: SecretStr
@@ -73,7 +71,8 @@ async def serve(settings: Settings) -> None:
     store = Store(settings.broker_database, failed=stop)
     copies = {settings.scan_topic: settings.ingest_queue}
     broker = Broker(store, copies, settings.broker_redeliveries, settings.broker_redelivery_s)
-    server = await asyncio.start_server(accept, HOST, settings.broker_port, limit=MAX_FRAME)
+    where = settings.listen_address, settings.broker_port
+    server = await asyncio.start_server(accept, *where, limit=MAX_FRAME)
     log.info("listening", port=settings.broker_port)
     notify_systemd()
     try:

@@ -86,7 +86,8 @@ class Service:
             raise RuntimeError("not in a task")
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, task)
-        with HealthServer(self._settings.worker_port, self.check):
+        settings = self._settings
+        with HealthServer(settings.worker_port, self.check, host=settings.listen_address):
             notify_systemd()
             try:
                 await wait_for_prefect(self._settings)

@@ -77,7 +77,9 @@ class Service:
         self._catch_up = make_catch_up(settings, judge, registrar)
         self._engine.on_found_refused = self._found_refused
         self._listener = Listener(settings, self._engine.deliver, self._metrics)
-        self._health = HealthServer(settings.ingester_port, self.report)
+        self._health = HealthServer(
+            settings.ingester_port, self.report, host=settings.listen_address
+        )
         self._last_scan: dict[str, Any] = {}
         self._scanner = threading.Thread(target=self._scan, name="catch-up", daemon=True)
         self._watch()

@@ -1,0 +1,42 @@
+"""What a site says where its services are containers of one machine."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field
+
+from tomobeam_deploy.site.faults import Strict
+
+
+class Runtime(StrEnum):
+    """Which program runs the containers."""
+
+    PODMAN = "podman"
+    DOCKER = "docker"
+
+
+class Database(StrEnum):
+    """Where Tiled and Prefect keep what they know."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
+class Containers(Strict):
+    """Every service in a container of its own, on one network, where its name is its host.
+
+    `Site.address` is then the machine's address on which their ports are published.
+    """
+
+    runtime: Runtime = Runtime.PODMAN
+    database: Database = Database.SQLITE
+    socket: Path | None = Field(
+        default=None, description="the runtime's API, given to the worker to launch jobs through"
+    )
+
+
+def host_name(service: str) -> str:
+    """The host name of a service's container, from the name of its port."""
+    return service.replace("_", "-")
