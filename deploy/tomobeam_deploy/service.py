@@ -37,7 +37,8 @@ class Service:
     """What a thing is, wherever it runs.
 
     `port` names a field of `Site.ports`; a service without one has `every_s`: it runs and ends,
-    and again so many seconds later. `packages` are those of `services/` that it is installed from.
+    and again so many seconds later. `packages` are those of `services/` that it is installed from,
+    `debian_packages` what it is or needs besides. `image` is the folder with its Containerfile.
     `needs` are services that must answer before this one starts; `database_role` is the role by
     which it uses the site's databases. `secrets` maps a variable to the name of a secret; the
     program finds it in the file that `<variable>_FILE` names. `files` maps a template to its name
@@ -56,6 +57,8 @@ class Service:
     health: Health = Health()
     every_s: int | None = None
     packages: tuple[str, ...] = ()
+    debian_packages: tuple[str, ...] = ()
+    image: str = ""
     needs: tuple[str, ...] = ()
     database_role: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from tomobeam_deploy.site import Group
 from tomobeam_deploy.templates import render_names
 
 GROUPS = (Group.CONTROL,)
-PACKAGES = ("activemq", "default-jre-headless")
+PACKAGES = SERVICE.debian_packages
 
 KEY_STORE = str(ETC / SERVICE.name / "secrets/keystore.p12")
 

@@ -40,6 +40,8 @@ SERVICE = Service(
     health=Health(),
     # Its tomobeam-exec reads the passwords.
     packages=("tomobeam-common",),
+    debian_packages=("activemq", "default-jre-headless"),
+    image="roles/activemq",
     needs_files=(f"{HOME}/bin/activemq.jar",),
     secrets={
         "TOMOBEAM_BROKER_PRODUCER_PASSWORD": f"broker-{BROKER_PRODUCER}",

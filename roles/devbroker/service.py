@@ -10,6 +10,7 @@ SERVICE = Service(
     port="broker",
     health=Health(),
     packages=("tomobeam-devbroker",),
+    image="services/devbroker",
     settings={
         "TOMOBEAM_LISTEN_ADDRESS": "{address}",
         "TOMOBEAM_BROKER_PORT": "{port}",

@@ -10,6 +10,7 @@ SERVICE = Service(
     port="ingester",
     health=Health("/healthz"),
     packages=("tomobeam-ingester",),
+    image="services/ingester",
     needs=("broker", "tiled"),
     settings={
         "TOMOBEAM_BROKER_HOST": "{site.broker_host}",

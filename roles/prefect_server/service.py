@@ -31,6 +31,7 @@ SERVICE = Service(
     port="prefect_server",
     health=Health("{site.prefect_path}/api/health"),
     packages=("tomobeam-flows",),
+    image="services/flows",
     database_role="prefect",
     settings={
         **OFFLINE,

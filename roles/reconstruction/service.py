@@ -9,6 +9,7 @@ SERVICE = Service(
     argv=("{bin}/tomobeam-notify", "--flush"),
     every_s=60,
     packages=("tomobeam-reconstruction", "tomobeam-canary"),
+    image="services/reconstruction",
     settings={
         "TOMOBEAM_BROKER_HOST": "{site.broker_host}",
         "TOMOBEAM_BROKER_PORT": "{site.broker_port}",

@@ -22,6 +22,7 @@ SERVICE = Service(
     port="tiled",
     health=Health("/healthz"),
     packages=("tomobeam-tiled",),
+    image="services/tiled",
     database_role="tiled",
     settings={
         "TOMOBEAM_TILED_AUTHN_URI": "{databases[tiled_authn]}",

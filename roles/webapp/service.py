@@ -19,6 +19,7 @@ SERVICE = Service(
     port="webapp",
     health=Health("/healthz"),
     packages=("tomobeam-webapp", "tomobeam-canary"),
+    image="services/webapp",
     needs=("tiled", "prefect-server"),
     settings={
         "TOMOBEAM_TILED_URL": "{site.tiled_url}",

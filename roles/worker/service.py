@@ -10,6 +10,7 @@ SERVICE = Service(
     port="worker",
     health=Health("/healthz"),
     packages=("tomobeam-flows", "tomobeam-segmentation"),
+    image="services/flows",
     needs=("prefect-server", "tiled"),
     settings={
         **OFFLINE,
