@@ -1,7 +1,7 @@
 # The developer's vocabulary. Nothing is installed outside this folder (and chromium, if root,
 # for the browser tests).
 .DEFAULT_GOAL := help
-.PHONY: help site lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock reference bench bench-deploy molecule clean browser
+.PHONY: help site compose compose-up compose-down compose-logs compose-env compose-demo lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock reference bench bench-deploy molecule clean browser
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -17,7 +17,7 @@ export UV_NO_PROGRESS := $(if $(CI),1,0)
 export VIRTUAL_ENV :=
 
 help: ## show this
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "make: Python 3.11 is needed, $(PYTHON) is not; set PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -30,6 +30,12 @@ $(UV):
 	@$(UV) sync --frozen --quiet --inexact --no-dev --extra local
 	@touch $@
 
+# What the compose profile needs besides podman or docker.
+.venv/.compose: $(LOCKED) | $(UV)
+	@echo "installing what the compose profile needs into .venv …" >&2
+	@$(UV) sync --frozen --quiet --inexact --no-dev --extra compose
+	@touch $@
+
 # What a beamline's controller needs besides.
 .venv/.site: $(LOCKED) | $(UV)
 	@echo "installing what a controller needs into .venv …" >&2
@@ -40,7 +46,7 @@ $(UV):
 .venv/.dev: $(LOCKED) | $(UV)
 	@echo "installing what developing needs into .venv …" >&2
 	@$(UV) sync --frozen --quiet --all-extras
-	@touch $@ .venv/.run .venv/.site
+	@touch $@ .venv/.run .venv/.compose .venv/.site
 
 demo: .venv/.run ## the whole chain on this machine, from projections to a segmented tomogram (ONCE=1: exit after the table)
 	@$(BIN)/tomobeam demo $(if $(ONCE),--once)
@@ -56,6 +62,24 @@ status: .venv/.run ## which service runs and answers
 
 env: .venv/.run ## print export lines for other clients (use: eval "$$(make -s env)")
 	@$(BIN)/tomobeam env
+
+compose: .venv/.compose ## write the compose file and what its containers read (POSTGRES=1: with PostgreSQL)
+	@$(BIN)/tomobeam-compose write
+
+compose-up: .venv/.compose ## the platform in containers of this machine, in the background
+	@$(BIN)/tomobeam-compose up
+
+compose-down: .venv/.compose ## remove them; the data stays
+	@$(BIN)/tomobeam-compose down
+
+compose-logs: .venv/.compose ## what the containers printed (SERVICE=webapp: of one)
+	@$(BIN)/tomobeam-compose logs $(SERVICE)
+
+compose-env: .venv/.compose ## print export lines for other clients, as env does
+	@$(BIN)/tomobeam-compose env
+
+compose-demo: .venv/.compose ## as demo, through the containers
+	@$(BIN)/tomobeam-compose demo
 
 site: .venv/.site ## install what a controller needs: pyinfra, tomobeam-site
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from roles.activemq.service import SERVICE as ACTIVEMQ
 from roles.devbroker.service import SERVICE as DEVBROKER
 from roles.ingester.service import SERVICE as INGESTER
+from roles.postgresql.service import SERVICE as POSTGRESQL
 from roles.prefect_server.service import SERVICE as PREFECT_SERVER
 from roles.reconstruction.service import SERVICE as RECONSTRUCTION
 from roles.tiled.service import SERVICE as TILED
@@ -12,7 +15,7 @@ from roles.webapp.service import SERVICE as WEBAPP
 from roles.worker.service import SERVICE as WORKER
 from tomobeam_deploy.secrets import secret_names
 from tomobeam_deploy.service import Service
-from tomobeam_deploy.site import Broker, Site
+from tomobeam_deploy.site import Broker, Database, Site
 from tomobeam_deploy.site.model import DATABASES
 
 _BROKERS = {Broker.EMBEDDED: DEVBROKER, Broker.ACTIVEMQ: ACTIVEMQ}
@@ -21,7 +24,14 @@ _BROKERS = {Broker.EMBEDDED: DEVBROKER, Broker.ACTIVEMQ: ACTIVEMQ}
 def services_of(site: Site) -> dict[str, Service]:
     """The site's services by name, each after those that it needs."""
     services = (_BROKERS[site.broker], TILED, PREFECT_SERVER, INGESTER, WORKER, WEBAPP)
+    if site.containers and site.containers.database is Database.POSTGRESQL:
+        services = (POSTGRESQL, *map(_needing_its_database, services))
     return {service.name: service for service in services}
+
+
+def _needing_its_database(service: Service) -> Service:
+    needs = (POSTGRESQL.name, *service.needs)
+    return replace(service, needs=needs) if service.database_role else service
 
 
 def services_on_hosts(site: Site) -> dict[str, Service]:

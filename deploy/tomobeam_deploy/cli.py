@@ -98,12 +98,13 @@ def demo(
     once: Annotated[bool, typer.Option(help="exit after the table")] = False,
 ) -> None:
     """Start everything, send one scan through every wire, and say how it went."""
-    from tomobeam_deploy.demo.chain import run_demo
+    from tomobeam_deploy.demo.chain import page_users, run_demo
 
     site = Site.load(inventory)
     passed = False
     with running_platform(site) as platform:
-        passed = run_demo(platform)
+        passed = run_demo(platform.layout, page_users(platform.processes["webapp"]))
+        typer.echo("Logins for Tiled and Prefect, and keys for your own clients: make -s env")
         if not once:
             wait_for_signal()
     raise typer.Exit(0 if passed or not once else 1)

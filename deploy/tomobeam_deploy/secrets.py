@@ -14,6 +14,8 @@ from tomobeam_deploy.service import Service
 
 PREFECT_USER = "tomobeam"
 TLS_PREFIX = "tls-"
+# libpq's form of a database role's password, made of the secret `db-<role>`.
+PGPASS_PREFIX = "pgpass-"
 
 
 class SecretsError(ValueError):
@@ -94,6 +96,16 @@ def _generator(name: str) -> Callable[[], str]:
 def secret_names(service: Service) -> set[str]:
     """The names of all secrets that a service is given."""
     return {*service.secrets.values(), *service.provision_secrets.values()}
+
+
+def pgpass_name(role: str) -> str:
+    """The name of the secret that libpq and asyncpg read a role's password from."""
+    return f"{PGPASS_PREFIX}{role}"
+
+
+def pgpass(server: str, port: int, role: str, password: str) -> str:
+    """What it contains."""
+    return f"{server}:{port}:*:{role}:{password}"
 
 
 def ensure_secrets(folder: Path, names: set[str]) -> None:

@@ -42,12 +42,15 @@ class Service:
     `needs` are services that must answer before this one starts; `database_role` is the role by
     which it uses the site's databases. `secrets` maps a variable to the name of a secret; the
     program finds it in the file that `<variable>_FILE` names. `files` maps a template to its name
-    in the folder `{config}`; `needs_files` come from packages of the host.
+    in the folder `{config}`; `needs_files` come from packages of the host. `reads` are other
+    files that it reads at its start, `writes` folders that it may change; with `reads_store` it
+    sees what reconstructions wrote.
     `prepare` runs before the start, `provision` once the service answers; both may run again
     at any time without harm. Of a service with databases, `schema` is what of its own prints the
     revisions of their schemas that it knows, and `migrate` brings older ones to the newest.
     `memory_mib` and `tasks` bound the service with all its children. `writes_code` says that it
-    makes machine code while it runs, which a sandbox otherwise forbids.
+    makes machine code while it runs, which a sandbox otherwise forbids. `stop_signal` ends it,
+    and after `stop_limit_s` nothing asks any more.
     """
 
     name: str
@@ -65,6 +68,8 @@ class Service:
     secrets: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     needs_files: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    reads_store: bool = False
     writes: tuple[str, ...] = ()
     schema: tuple[str, ...] = ()
     migrate: tuple[str, ...] = ()
@@ -76,6 +81,8 @@ class Service:
     memory_mib: int = 1024
     tasks: int = 256
     writes_code: bool = False
+    stop_signal: str = "SIGTERM"
+    stop_limit_s: int = 30
 
     @property
     def account(self) -> str:
@@ -139,6 +146,7 @@ class Process:
     credentials: dict[str, str]
     """The variable that names the file: the secret's name."""
     health_path: str | None
+    reads: tuple[Path, ...]
     writable: tuple[Path, ...]
     migrate: tuple[str, ...]
     prepare: tuple[str, ...]
@@ -161,6 +169,13 @@ class Process:
         if not self.service.port:
             raise DescriptionError(f"{self.name}: port: it has none")
         return getattr(self.placement.site.ports, self.service.port)
+
+    @property
+    def seen_url(self) -> str:
+        """What others ask whether it answers: its health address, or `tcp://` and its port."""
+        site, port = self.placement.site, self.service.port
+        url = site.url(port)
+        return f"{url}{self.health_path}" if self.health_path else f"tcp://{url.rpartition('/')[2]}"
 
     @property
     def health_url(self) -> str | None:
@@ -202,6 +217,7 @@ def place(service: Service, placement: Placement) -> Process:
         environment=environment(service.settings, service.secrets),
         credentials=files(service.secrets),
         health_path=service.health.path and fill(service.health.path, "health.path"),
+        reads=tuple(Path(p) for p in fill_all(service.reads, "reads")),
         writable=tuple(Path(p) for p in fill_all(service.writes, "writes")),
         migrate=fill_all(service.migrate, "migrate"),
         prepare=fill_all(service.prepare, "prepare"),

@@ -28,5 +28,6 @@ SERVICE = Service(
         "TOMOBEAM_BROKER_PASSWORD": f"broker-{BROKER_INGESTER}",
         "TOMOBEAM_TILED_API_KEY": "tiled-key-ingester",
     },
+    reads_store=True,
     writes=("{state}",),
 )

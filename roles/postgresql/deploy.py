@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from roles.certificates.deploy import key_file
+from roles.postgresql.service import CLUSTER, PROGRAMS, ROLES, SERVICE, VERSION, settings
 from tomobeam_deploy.catalogue import services_on_hosts
 from tomobeam_deploy.hosts.resources import Answers, Command, File, Folder, Resource, Unit
 from tomobeam_deploy.hosts.target import CERTIFICATE, ETC, Target
@@ -16,26 +17,22 @@ from tomobeam_deploy.renderers.systemd import UNITS, recording
 from tomobeam_deploy.scram import role_verifier
 from tomobeam_deploy.site import Group, Site
 from tomobeam_deploy.site.hosts import HOLDERS
-from tomobeam_deploy.site.model import DATABASES
 from tomobeam_deploy.templates import render_names
 
 GROUPS = (Group.CONTROL,)
-PACKAGES = ("postgresql-15",)
+PACKAGES = SERVICE.debian_packages
 
 USER = "postgres"
-UNIT = "postgresql@15-main.service"
-PROGRAMS = "/usr/lib/postgresql/15/bin"
-DATA = "/var/lib/postgresql/15/main"
-SETTINGS = "/etc/postgresql/15/main/postgresql.conf"
+UNIT = f"postgresql@{VERSION}-main.service"
+DATA = f"/var/lib/postgresql/{VERSION}/main"
+SETTINGS = f"{CLUSTER}/postgresql.conf"
 # What ALTER SYSTEM writes; it would overrule the settings.
 OVERRULING = f"{DATA}/postgresql.auto.conf"
-ACCESS = "/etc/postgresql/15/main/pg_hba.conf"
+ACCESS = f"{CLUSTER}/pg_hba.conf"
 SANDBOX = f"{UNITS}/{UNIT}.d/50-tomobeam.conf"
 KEY = str(ETC / "postgresql/host.key")
 # All that decides what the server is when it starts.
 READS = (SANDBOX, SETTINGS, OVERRULING, ACCESS, KEY, str(CERTIFICATE))
-# For the superuser, of which are people and backups.
-SPARE_CONNECTIONS = 10
 QUERY = "psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1"
 
 
@@ -105,32 +102,31 @@ def provision(target: Target) -> list[Resource]:
 
 def clients(site: Site) -> dict[str, list[str]]:
     """From which addresses each role logs in: those of the hosts with a service that has it."""
-    found: dict[str, set[str]] = {role: set() for role in DATABASES.values()}
+    found: dict[str, set[str]] = {role: set() for role in ROLES}
     for service in services_on_hosts(site).values():
         if service.database_role:
             hosts = site.members(HOLDERS[service.account])
-            found[service.database_role] |= {str(site.hosts[name].address) for name in hosts}
+            addresses = [site.hosts[name].address for name in hosts]
+            found[service.database_role] |= {f"{a}/{a.max_prefixlen}" for a in addresses}
     return {role: sorted(addresses) for role, addresses in found.items()}
 
 
 def _names(target: Target) -> dict[str, object]:
-    site, limit = target.site, target.site.database_server.connections_per_role
-    return {
+    site = target.site
+    return settings(site) | {
+        "debian": True,
         "address": target.host.address,
-        "port": site.ports.postgresql,
+        "listens_on": f"{target.host.address}, 127.0.0.1",
+        "sockets": "/run/postgresql",
+        "local": "peer",
         "user": USER,
         "unit": UNIT,
-        "programs": PROGRAMS,
         "data": DATA,
         "settings": SETTINGS,
         "access": ACCESS,
         "certificate": CERTIFICATE,
         "key": KEY,
-        "databases": DATABASES,
         "clients": clients(site),
-        "connections_per_role": limit,
-        "max_connections": limit * len(clients(site)) + SPARE_CONNECTIONS,
-        "shared_buffers_mib": site.database_server.shared_buffers_mib,
         "recording": recording(UNIT, READS),
         "sandbox": sandbox(site),
     }

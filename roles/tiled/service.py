@@ -34,6 +34,7 @@ SERVICE = Service(
         **{f"TOMOBEAM_TILED_KEY_{name.upper()}": f"tiled-key-{name}" for name in KEYS},
     },
     files={"tiled/etc/tomobeam/tiled.yml.j2": "tiled.yml"},
+    reads_store=True,
     writes=("{state}", "{site.data.writable}"),
     schema=("tomobeam-tiled", "schema", "--known"),
     migrate=("{bin}/tomobeam-tiled", "migrate"),

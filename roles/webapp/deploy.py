@@ -2,13 +2,13 @@
 
 from tomobeam_deploy.hosts.resources import Resource
 from tomobeam_deploy.hosts.services import ServiceRole, registry
-from tomobeam_deploy.hosts.target import REGISTRY, Target
+from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.site import Group
 
 GROUPS = (Group.WEB,)
 NEEDS = ("front_door", "prefect_server", "tiled")
 
-_service = ServiceRole("webapp", reads=(str(REGISTRY),))
+_service = ServiceRole("webapp")
 install = _service.install
 activate = _service.activate
 provision = _service.provision

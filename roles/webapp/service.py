@@ -34,5 +34,6 @@ SERVICE = Service(
         "TOMOBEAM_PREFECT_AUTH": "prefect-auth",
         "TOMOBEAM_WEBAPP_SECRET_KEY": "webapp-secret-key",
     },
+    reads=("{registry}",),
     writes=("{state}",),
 )

@@ -2,13 +2,13 @@
 
 from tomobeam_deploy.hosts.resources import Resource
 from tomobeam_deploy.hosts.services import ServiceRole, registry
-from tomobeam_deploy.hosts.target import REGISTRY, Target
+from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.site import Group
 
 GROUPS = (Group.COMPUTE,)
 NEEDS = ("file_store", "prefect_server", "tiled")
 
-_service = ServiceRole("worker", shared=True, reads=(str(REGISTRY),))
+_service = ServiceRole("worker", shared=True)
 install = _service.install
 activate = _service.activate
 provision = _service.provision

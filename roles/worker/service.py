@@ -37,5 +37,6 @@ SERVICE = Service(
     memory_mib=16384,
     tasks=1024,
     writes_code=True,
+    reads=("{registry}",),
     writes=("{state}", "{models}"),
 )

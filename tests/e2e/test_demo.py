@@ -7,12 +7,16 @@ import io
 from rich.console import Console
 
 from tests.support.platform import Platform
-from tomobeam_deploy.demo.chain import run_demo
+from tomobeam_deploy.demo.chain import page_users, run_demo
 
 
 def test_one_scan_passes_every_wire_and_is_segmented_well(platform: Platform) -> None:
     output = io.StringIO()
-    passed = run_demo(platform.local, Console(file=output, width=160))
+    passed = run_demo(
+        platform.local.layout,
+        page_users(platform.local.processes["webapp"]),
+        Console(file=output, width=160),
+    )
     assert passed, output.getvalue()
     text = output.getvalue()
     assert "failed" not in text

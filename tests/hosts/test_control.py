@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -58,13 +58,13 @@ def test_hosts_log_in_over_tls_and_only_those_that_need_to(
         ("hostssl", "scram-sha-256")
     }
     found = {
-        (name, role, str(ip_network(f"{row['address']}/{row['netmask']}").network_address))
+        (name, role, str(ip_network(f"{row['address']}/{row['netmask']}")))
         for row in over_network
         for name in row["database"]
         for role in row["user_name"]
     }
     wanted = postgresql.clients(host.site)
-    assert found == {(n, r, str(ip_address(a))) for n, r in DATABASES.items() for a in wanted[r]}
+    assert found == {(n, r, str(ip_network(a))) for n, r in DATABASES.items() for a in wanted[r]}
 
 
 def test_postgresql_speaks_tls_and_keeps_no_password(database: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,8 +30,9 @@ from tomobeam_contracts.tree import (
 from tomobeam_deploy.demo.report import Report
 from tomobeam_deploy.demo.score import mean_iou
 from tomobeam_deploy.local.client_environment import client_environment
-from tomobeam_deploy.local.platform import LocalPlatform
-from tomobeam_deploy.renderers.child import base_environment
+from tomobeam_deploy.local.layout import Layout
+from tomobeam_deploy.renderers.child import base_environment, child_command
+from tomobeam_deploy.service import Process
 from tomobeam_reconstruction.truth import Truth, read_truth, scribbles, truth_path
 
 USER = "demo"
@@ -41,20 +43,26 @@ JOB_LIMIT_S = 600.0
 
 @dataclass
 class Demo:
-    """What the steps hand on to each other."""
+    """What the steps hand on to each other.
 
-    platform: LocalPlatform
+    The platform is as its clients see it: addresses, the keys that it gives to clients, and the
+    command that lets `users` in.
+    """
+
+    layout: Layout
+    users: Users
     report: Report
     shown: str = ""
 
     def __post_init__(self) -> None:
-        self.environment = client_environment(self.platform.layout)
+        self.site = self.layout.site.seen_by_clients
+        self.environment = client_environment(self.layout)
         self.tiled = TiledClient(
             self.environment["TOMOBEAM_TILED_URL"],
             SecretStr(self.environment["TOMOBEAM_TILED_API_KEY"]),
         )
-        self.folder = self.platform.layout.data / "demo"
-        self.bin = next(iter(self.platform.processes.values())).placement.bin
+        self.folder = self.layout.data / "demo"
+        self.bin = Path(sys.prefix) / "bin"
 
     def call(self, program: str, *arguments: str) -> str:
         """Run one of the platform's commands as any client would.
@@ -86,7 +94,7 @@ class Demo:
 
     def reconstruct(self, projections: Path) -> str:
         """The stack in the file store; the name of its scan folder."""
-        store = self.platform.site.data.filestore
+        store = self.site.data.filestore
         before = set(store.iterdir())
         with self.report.wire("  reconstruction → file store") as row:
             self.call("tomobeam-reconstruct", str(projections), str(store))
@@ -96,7 +104,7 @@ class Demo:
 
     def notify(self, folder: str) -> Node:
         """The message, and the scan in Tiled."""
-        store = self.platform.site.data.filestore
+        store = self.site.data.filestore
         (process_file,) = (store / folder).glob("*_processed.nxs")
         with self.report.wire("1 notification → broker") as row:
             self.call("tomobeam-notify", str(process_file), "--state", "COMPLETE")
@@ -137,7 +145,7 @@ class Demo:
 
     def segment(self, node: Node, mask: str) -> str:
         """Train and segment through Prefect; the path of the result."""
-        algorithm = Registry.read(self.platform.site.registry).contents[0].model_name
+        algorithm = Registry.read(self.site.registry).contents[0].model_name
         label = job_label(node.key, datetime.now(UTC))
         with self.report.wire("3 flow run → worker → ML jobs") as row, self._prefect() as prefect:
             parameters = train_and_segment(self.tiled.url, node, mask, algorithm, label)
@@ -169,32 +177,44 @@ class Demo:
         """What a scientist's browser asks the page for."""
         assert node.shape is not None
         middle = node.shape[0] // 2
-        link = login_link(self.platform)
+        link = self.users.login_link(USER)
         with (
             self.report.wire("  Tiled → page") as row,
-            Page(self.platform.site.page_url, link) as page,
+            Page(self.site.page_url, link) as page,
         ):
             image, labels = page.look_at(node, middle, USER, f"{result}/{SEG_RESULT}", middle)
             row.passed = f"slice {image / 1e3:.0f} kB, its labels {labels / 1e3:.0f} kB"
 
+    def addresses(self, console: Console) -> None:
+        """Where to look, and how to get in."""
+        link = self.users.login_link(USER)
+        console.print(
+            f"\nThe page:  {link}?next=/?image={self.shown}", soft_wrap=True, highlight=False
+        )
+        console.print("           (signs you in once; the demo prints a new one each time)")
+        console.print(f"Tiled:     {self.site.tiled_url}")
+        console.print(f"Prefect:   {self.site.url('prefect_server')}")
 
-def login_link(platform: LocalPlatform) -> str:
-    """A link that signs the demo's user in once."""
-    process = platform.processes["webapp"]
-    place = process.placement
-    environment = {**base_environment(place.bin, place.state), **process.environment}
-    return Users(place.bin / "tomobeam-webapp", environment).login_link(USER)
+
+def page_users(webapp: Process) -> Users:
+    """The page's command, as a process of this machine runs it."""
+    command = child_command(webapp)
+    return Users([str(webapp.placement.bin / "tomobeam-webapp")], command.environment)
 
 
-def run_demo(platform: LocalPlatform, console: Console | None = None) -> bool:
-    """Send one scan through every wire and print the table.
+def run_demo(layout: Layout, users: Users, console: Console | None = None) -> bool:
+    """Send one scan through every wire of a platform that runs, and print the table.
+
+    Args:
+        layout: the platform's, for what it gives to clients.
+        users: the page's command, with the page's environment.
 
     Returns:
         Whether every wire worked.
     """
     console = console or Console()
     report = Report()
-    demo = Demo(platform, report)
+    demo = Demo(layout, users, report)
     demo.folder.mkdir(exist_ok=True)
     try:
         projections = demo.measure()
@@ -208,14 +228,5 @@ def run_demo(platform: LocalPlatform, console: Console | None = None) -> bool:
     finally:
         demo.tiled.close()
     report.show(console)
-    _addresses(platform, console, demo.shown)
+    demo.addresses(console)
     return report.passed
-
-
-def _addresses(platform: LocalPlatform, console: Console, shown: str) -> None:
-    site = platform.site
-    link = login_link(platform)
-    console.print(f"\nThe page:  {link}?next=/?image={shown}", soft_wrap=True, highlight=False)
-    console.print("           (signs you in once; make demo prints a new one each time)")
-    console.print(f"Tiled:     {site.tiled_url}\nPrefect:   {site.url('prefect_server')}")
-    console.print("Logins for both, and keys for your own clients: make -s env\n")

@@ -158,7 +158,8 @@ class ServiceRole:
             if Path(file.path).parent != place.secrets or file.path in mine
         ]
         unit = (f"{UNITS}/{self._unit}", _override(self._unit))
-        return (*unit, *files, str(CA), *self.reads), (str(OPT / self.service / "current"),)
+        more = (*map(str, process.reads), *self.reads)
+        return (*unit, *files, str(CA), *more), (str(OPT / self.service / "current"),)
 
 
 def account(target: Target, process: Process, groups: tuple[str, ...] = ()) -> Account:

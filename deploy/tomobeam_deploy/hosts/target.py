@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tomobeam_deploy.catalogue import services_on_hosts
+from tomobeam_deploy.secrets import PGPASS_PREFIX, pgpass, pgpass_name
 from tomobeam_deploy.service import Placement, Process, Service, place
 from tomobeam_deploy.site import Accounts, Group, Host, Site
 from tomobeam_deploy.site.hosts import HOLDERS
@@ -19,8 +20,6 @@ CA = ETC / "ca.crt"
 CERTIFICATE = ETC / "host.crt"
 REGISTRY = ETC / "registry.json"
 SHARED_GROUP = "tomobeam"
-# libpq's form of a database role's password, made of the secret `db-<role>`.
-PGPASS = "pgpass-"
 
 
 @dataclass(frozen=True)
@@ -55,10 +54,10 @@ class Target:
         Raises:
             SecretsError: the vault has none of that name.
         """
-        if name.startswith(PGPASS):
-            role = name.removeprefix(PGPASS)
+        if name.startswith(PGPASS_PREFIX):
+            role = name.removeprefix(PGPASS_PREFIX)
             server, port = self.site.host_of("postgresql"), self.site.ports.postgresql
-            return f"{server}:{port}:*:{role}:{self.vault.get(f'db-{role}')}"
+            return pgpass(server, port, role, self.vault.get(f"db-{role}"))
         return self.vault.get(name)
 
     def digest(self, *names: str) -> str:
@@ -72,7 +71,7 @@ class Target:
         secret_files = {}
         if service.database_role:
             environment["PGSSLROOTCERT"] = str(CA)
-            secret_files["PGPASSFILE"] = f"{PGPASS}{service.database_role}"
+            secret_files["PGPASSFILE"] = pgpass_name(service.database_role)
         return Placement(
             site=self.site,
             bin=home,

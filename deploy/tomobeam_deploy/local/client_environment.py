@@ -15,7 +15,7 @@ def client_environment(layout: Layout) -> dict[str, str]:
     Raises:
         FileNotFoundError: the platform was never started.
     """
-    site = layout.site
+    site = layout.site.seen_by_clients
     key = read_secret(layout.secrets, "tiled-key-client")
     prefect = read_secret(layout.secrets, "prefect-auth")
     return {

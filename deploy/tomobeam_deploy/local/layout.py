@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tomobeam_deploy.catalogue import services_of
 from tomobeam_deploy.secrets import ensure_secrets, secret_names
-from tomobeam_deploy.service import Placement, Process, place
+from tomobeam_deploy.service import Placement, Process, Service, place
 from tomobeam_deploy.site import Site
 from tomobeam_deploy.templates import render
 
@@ -60,19 +60,20 @@ class Layout:
 
     def processes(self) -> dict[str, Process]:
         """Every service of the site in its place."""
+        services = services_of(self.site)
+        return {name: place(service, self.placement(service)) for name, service in services.items()}
+
+    def placement(self, service: Service) -> Placement:
+        """Where a service finds its programs, its folders and its secrets."""
         bin_folder = Path(sys.prefix) / "bin"
-        placed = {}
-        for name, service in services_of(self.site).items():
-            placement = Placement(
-                site=self.site,
-                bin=bin_folder,
-                config=self.config(name),
-                state=self.state(name),
-                secrets=self.secrets,
-                values={"job_bin": str(bin_folder)},
-            )
-            placed[name] = place(service, placement)
-        return placed
+        return Placement(
+            site=self.site,
+            bin=bin_folder,
+            config=self.config(service.name),
+            state=self.state(service.name),
+            secrets=self.secrets,
+            values={"job_bin": str(bin_folder)},
+        )
 
     def write(self, processes: dict[str, Process]) -> None:
         """Make the folders, generate missing secrets, render the configurations."""

@@ -32,6 +32,15 @@ class Containers(Strict):
 
     runtime: Runtime = Runtime.PODMAN
     database: Database = Database.SQLITE
+    user: str | None = Field(
+        default=None,
+        pattern=r"^\d+:\d+$",
+        description="user and group that own the data, where the runtime is called without root",
+    )
+    selinux: bool = Field(
+        default=True,
+        description="confined where the machine has SELinux; the data then has to bear its label",
+    )
     socket: Path | None = Field(
         default=None, description="the runtime's API, given to the worker to launch jobs through"
     )

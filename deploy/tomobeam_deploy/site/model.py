@@ -134,12 +134,12 @@ class Site(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        checks.containers_are_of_one_machine(self)
         checks.ports_differ(self)
         if self.hosts:
             checks.hosts_make_sense(self)
             checks.data_is_mounted(self)
         checks.jobs_can_run(self)
-        checks.containers_are_of_one_machine(self)
         return self
 
     def groups(self) -> tuple[list[tuple[str, dict[str, object]]], ...]:

@@ -201,7 +201,7 @@ def _cancelled_if_left(prefect: Prefect, run: str) -> Iterator[None]:
 @contextmanager
 def _visitor() -> Iterator[str]:
     """A link that signs a user of the canary's in; no such user is left afterwards."""
-    users = Users(Path(sys.executable).with_name("tomobeam-webapp"), os.environ)
+    users = Users([str(Path(sys.executable).with_name("tomobeam-webapp"))], os.environ)
     link = users.login_link(CANARY)
     try:
         yield link

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +27,7 @@ class PageError(RuntimeError):
 class Users:
     """The page's own command, run with the page's environment."""
 
-    program: Path
+    command: Sequence[str]
     environment: Mapping[str, str]
 
     def login_link(self, user: str) -> str:
@@ -50,7 +50,7 @@ class Users:
 
     def _run(self, *arguments: str, typed: str = "") -> str:
         done = subprocess.run(
-            [str(self.program), *arguments],
+            [*self.command, *arguments],
             env=dict(self.environment),
             input=f"{typed}\n{typed}\n" if typed else None,
             capture_output=True,
@@ -59,7 +59,7 @@ class Users:
         )
         if done.returncode:
             said = done.stderr.strip()[-500:]
-            raise PageError(f"{self.program.name} {' '.join(arguments)}: {said}")
+            raise PageError(f"{Path(self.command[-1]).name} {' '.join(arguments)}: {said}")
         return done.stdout
 
 

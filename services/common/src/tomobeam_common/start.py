@@ -53,10 +53,14 @@ def main() -> None:
             wait_for(url)
     except ValueError as error:
         parser.error(str(error))
+    program = ""
     try:
-        if told.first and (code := subprocess.run(told.first, check=False).returncode):
-            sys.exit(code)
+        if told.first:
+            program = told.first[0]
+            if code := subprocess.run(told.first, check=False).returncode:
+                sys.exit(code)
+        program = told.program[0]
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.execvp(told.program[0], told.program)
+        os.execvp(program, told.program)
     except OSError as error:
-        parser.error(f"{error.filename}: {error.strerror}")
+        parser.error(f"{program}: {error.strerror}")

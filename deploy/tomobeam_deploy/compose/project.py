@@ -1,0 +1,128 @@
+"""The containers of one compose file, through podman-compose or docker compose."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tomobeam_deploy.images.runtime import ContainersError, find
+from tomobeam_deploy.renderers.compose import project
+from tomobeam_deploy.site import Runtime, Site
+
+
+@dataclass(frozen=True)
+class State:
+    """What a container is doing."""
+
+    name: str
+    running: bool
+    ended: bool
+    exit_code: int
+    restarts: int
+
+
+@dataclass(frozen=True)
+class Project:
+    """One platform's containers, whoever started them."""
+
+    site: Site
+    file: Path
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs them."""
+        assert self.site.containers, "a site of containers"
+        return self.site.containers.runtime
+
+    def command(self, *arguments: str) -> list[str]:
+        """The compose tool, with words for it.
+
+        Raises:
+            ContainersError: it is missing.
+        """
+        chosen = ("--file", str(self.file), *arguments)
+        if self.runtime is Runtime.DOCKER:
+            return [find(Runtime.DOCKER), "compose", *chosen]
+        find(Runtime.PODMAN)
+        # It belongs to this environment, and finds podman on PATH.
+        return [str(Path(sys.prefix) / "bin/podman-compose"), "--in-pod=false", *chosen]
+
+    def call(self, *arguments: str) -> None:
+        """Run the compose tool.
+
+        Raises:
+            ContainersError: it fails; the message is the end of what it said.
+        """
+        done = subprocess.run(
+            self.command(*arguments),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
+            raise ContainersError(f"compose {arguments[0]} ends with {done.returncode}:\n{said}")
+
+    def states(self) -> dict[str, State]:
+        """By service, its container, if there is one."""
+        found = {}
+        for container in self._inspected():
+            labels = container["Config"]["Labels"]
+            service = labels.get("com.docker.compose.service", "")
+            state = container["State"]
+            found[service] = State(
+                name=container["Name"].lstrip("/"),
+                running=state["Status"] == "running",
+                ended=state["Status"] in ("exited", "dead"),
+                exit_code=state["ExitCode"],
+                restarts=container.get("RestartCount", 0),
+            )
+        return found
+
+    def exec(self, service: str, *words: str) -> list[str]:
+        """A command line that runs a program in a service's container, with what it has.
+
+        Raises:
+            ContainersError: it does not run.
+        """
+        state = self.states().get(service)
+        if state is None or not state.running:
+            raise ContainersError(f"{service} does not run; start everything with: make compose-up")
+        return [find(self.runtime), "exec", "--interactive", state.name, *words]
+
+    def tail(self, service: str, lines: int = 20) -> str:
+        """The end of what a container printed."""
+        state = self.states().get(service)
+        if state is None:
+            return ""
+        done = subprocess.run(
+            [find(self.runtime), "logs", f"--tail={lines}", state.name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        return done.stdout.rstrip()
+
+    def _inspected(self) -> list[dict[str, Any]]:
+        runtime = find(self.runtime)
+        label = f"label=com.docker.compose.project={project(self.site)}"
+        listed = self._said(runtime, "ps", "--all", "--quiet", "--no-trunc", f"--filter={label}")
+        names = listed.split()
+        if not names:
+            return []
+        return json.loads(self._said(runtime, "inspect", "--type=container", *names))
+
+    def _said(self, *command: str) -> str:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False
+        )
+        if done.returncode:
+            raise ContainersError(f"{' '.join(command[:2])}: {done.stderr.strip()[-500:]}")
+        return done.stdout
