@@ -7,6 +7,7 @@ parameters or in a mount means the same everywhere.
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from tomobeam_deploy.site import Containers, Runtime, Site
 # What the process was made from, besides the compose file itself; another value, another container.
 INPUTS_LABEL = "tomobeam.inputs"
 LOOPBACK = "127.0.0.1"
+# What a user may have on all containers together; runtimes ask for far more, which a machine that
+# is a container itself refuses.
+ULIMITS = {"nofile": (resource.RLIMIT_NOFILE, 4096), "nproc": (resource.RLIMIT_NPROC, 8192)}
 
 Spec = dict[str, Any]
 
@@ -77,6 +81,7 @@ def _common(process: Process, image: str, inputs: str) -> Spec:
         "working_dir": str(process.placement.state),
         "mem_limit": f"{service.memory_mib}m",
         "pids_limit": service.tasks,
+        "ulimits": {name: _allowed(kind, wanted) for name, (kind, wanted) in ULIMITS.items()},
         "volumes": _volumes(process),
     }
 
@@ -98,7 +103,6 @@ def _service(process: Process, needs: Mapping[str, Process]) -> Spec:
         "restart": "unless-stopped",
         "stop_signal": service.stop_signal,
         "stop_grace_period": f"{service.stop_limit_s}s",
-        **({"depends_on": list(needs)} if needs else {}),
     }
 
 
@@ -110,8 +114,12 @@ def _provision(process: Process) -> Spec:
         "secrets": sorted(set(process.provision_credentials.values())),
         "restart": "no",
         "healthcheck": {"disable": True},
-        "depends_on": [process.name],
     }
+
+
+def _allowed(kind: int, wanted: int) -> int:
+    hard = resource.getrlimit(kind)[1]
+    return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
 def _tcp(process: Process) -> str:
