@@ -51,8 +51,11 @@ class ContainerPlatform:
         """
         self.write()
         there = self.project.states()
+        wanted = {*self.processes, *map(provision_name, self.processes)}
+        # Of another database or broker. podman-compose would remove more with --remove-orphans.
+        self.project.remove(state for service, state in there.items() if service not in wanted)
         check_ports({n: p for n, p in self.processes.items() if n not in there})
-        self.project.call("up", "--detach", "--remove-orphans")
+        self.project.call("up", "--detach")
         self.wait()
 
     def wait(self) -> None:

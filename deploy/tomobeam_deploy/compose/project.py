@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,10 @@ class Project:
             check=False,
         )
         if done.returncode:
-            said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
-            raise ContainersError(f"compose {arguments[0]} ends with {done.returncode}:\n{said}")
+            raise ContainersError(
+                f"compose {arguments[0]} ends with {done.returncode}:\n"
+                f"{_faults(done.stdout + done.stderr)}"
+            )
 
     def states(self) -> dict[str, State]:
         """By service, its container, if there is one."""
@@ -83,6 +86,12 @@ class Project:
                 restarts=container.get("RestartCount", 0),
             )
         return found
+
+    def remove(self, states: Iterable[State]) -> None:
+        """End some containers in good order, and remove them."""
+        for state in states:
+            self._said(find(self.runtime), "stop", state.name)
+            self._said(find(self.runtime), "rm", state.name)
 
     def exec(self, service: str, *words: str) -> list[str]:
         """A command line that runs a program in a service's container, with what it has.
@@ -126,3 +135,10 @@ class Project:
         if done.returncode:
             raise ContainersError(f"{' '.join(command[:2])}: {done.stderr.strip()[-500:]}")
         return done.stdout
+
+
+def _faults(said: str) -> str:
+    """Of what a compose tool said, why it failed: each container has lines of its own."""
+    lines = said.strip().splitlines()
+    faults = [line for line in lines if line.lower().startswith("error")]
+    return "\n".join(dict.fromkeys(faults or lines[-15:]))
