@@ -44,7 +44,7 @@ class Service:
     program finds it in the file that `<variable>_FILE` names. `files` maps a template to its name
     in the folder `{config}`; `needs_files` come from packages of the host. `reads` are other
     files that it reads at its start, `writes` folders that it may change; with `reads_store` it
-    sees what reconstructions wrote.
+    sees what reconstructions wrote, with `launches_jobs` the sockets of the site's launchers.
     `prepare` runs before the start, `provision` once the service answers; both may run again
     at any time without harm. Of a service with databases, `schema` is what of its own prints the
     revisions of their schemas that it knows, and `migrate` brings older ones to the newest.
@@ -70,6 +70,7 @@ class Service:
     needs_files: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     reads_store: bool = False
+    launches_jobs: bool = False
     writes: tuple[str, ...] = ()
     schema: tuple[str, ...] = ()
     migrate: tuple[str, ...] = ()

@@ -38,5 +38,6 @@ SERVICE = Service(
     tasks=1024,
     writes_code=True,
     reads=("{registry}",),
+    launches_jobs=True,
     writes=("{state}", "{models}"),
 )

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tomobeam_deploy.images.runtime import ContainersError, find
-from tomobeam_deploy.renderers.compose import project
-from tomobeam_deploy.site import Runtime, Site
+from tomobeam_deploy.site import Runtime, Site, project_name
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class Project:
 
     def _inspected(self) -> list[dict[str, Any]]:
         runtime = find(self.runtime)
-        label = f"label=com.docker.compose.project={project(self.site)}"
+        label = f"label=com.docker.compose.project={project_name(self.site.name)}"
         listed = self._said(runtime, "ps", "--all", "--quiet", "--no-trunc", f"--filter={label}")
         names = listed.split()
         if not names:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tomobeam_common.answers import VARIABLE as HEALTH_URL
 from tomobeam_deploy.service import Process
-from tomobeam_deploy.site import Containers, Runtime, Site
+from tomobeam_deploy.site import Containers, Runtime, Site, project_name
 
 # What the process was made from, besides the compose file itself; another value, another container.
 INPUTS_LABEL = "tomobeam.inputs"
@@ -49,15 +49,11 @@ def compose_file(
             services[provision_name(name)] = common | _provision(process)
     names = {each for service in services.values() for each in service["secrets"]}
     return {
-        "name": project(site),
+        "name": project_name(site.name),
         "services": services,
+        "networks": {"default": {"name": project_name(site.name)}},
         "secrets": {name: {"file": str(secrets / name)} for name in sorted(names)},
     }
-
-
-def project(site: Site) -> str:
-    """By which the runtime tells this platform's containers from others."""
-    return f"tomobeam-{site.name}"
 
 
 def provision_name(service: str) -> str:
@@ -137,6 +133,8 @@ def _volumes(process: Process) -> list[Spec]:
     read = [*([place.config] if process.service.files else []), *process.reads]
     if process.service.reads_store:
         read += place.site.data.readable
+    if process.service.launches_jobs:
+        read += [jobs.socket for jobs in place.site.launchers.in_containers]
     return [
         *({"type": "bind", "source": str(p), "target": str(p)} for p in process.writable),
         *({"type": "bind", "source": str(p), "target": str(p), "read_only": True} for p in read),

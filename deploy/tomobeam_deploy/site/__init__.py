@@ -8,7 +8,7 @@ from tomobeam_contracts.launchers import (
     ProcessJobs,
     SlurmJobs,
 )
-from tomobeam_deploy.site.containers import Containers, Database, Runtime
+from tomobeam_deploy.site.containers import Containers, Database, Runtime, project_name
 from tomobeam_deploy.site.faults import SiteError, Strict, from_environment
 from tomobeam_deploy.site.hosts import Accounts, FileStore, Group, Host, Network, Opening, StoreMode
 from tomobeam_deploy.site.model import Broker, DatabaseServer, DataRoots, Heartbeat, Ports, Site
@@ -39,4 +39,5 @@ __all__ = [
     "StoreMode",
     "Strict",
     "from_environment",
+    "project_name",
 ]

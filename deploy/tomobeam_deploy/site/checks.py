@@ -111,3 +111,8 @@ def containers_are_of_one_machine(site: Site) -> None:
     """Services are containers of this machine, or processes of hosts."""
     if site.containers and site.hosts:
         raise ValueError("containers: they run on this machine; drop it, or hosts")
+    if site.containers and site.containers.user is None and site.launchers.in_containers:
+        raise ValueError(
+            "launchers: a container that reaches the socket of root's runtime is root itself; "
+            "run the platform as a user of its own, with that user's socket"
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 
 from pydantic import Field
 
@@ -41,9 +40,11 @@ class Containers(Strict):
         default=True,
         description="confined where the machine has SELinux; the data then has to bear its label",
     )
-    socket: Path | None = Field(
-        default=None, description="the runtime's API, given to the worker to launch jobs through"
-    )
+
+
+def project_name(site: str) -> str:
+    """By which the runtime tells a site's containers from others; so is their network named."""
+    return f"tomobeam-{site}"
 
 
 def host_name(service: str) -> str:

@@ -97,8 +97,7 @@ class Launchers(Wire):
 
     @model_validator(mode="after")
     def _gpus_are_listed_once(self) -> Launchers:
-        kinds = [kind for kind in (self.podman, self.docker) if kind is not None]
-        gpus = [gpu for kind in kinds for gpu in kind.gpus]
+        gpus = [gpu for kind in self.in_containers for gpu in kind.gpus]
         for gpu in gpus:
             if gpus.count(gpu) > 1:
                 raise ValueError(f"gpus: {gpu} is listed twice, and would have two jobs at a time")
@@ -107,6 +106,11 @@ class Launchers(Wire):
     def to_setting(self) -> str:
         """As JSON, for the worker's settings."""
         return self.model_dump_json(exclude_defaults=True)
+
+    @property
+    def in_containers(self) -> tuple[ContainerJobs, ...]:
+        """The kinds that go through a runtime's API."""
+        return tuple(kind for kind in (self.podman, self.docker) if kind is not None)
 
     @property
     def offered(self) -> frozenset[FlowType]:
