@@ -1,7 +1,7 @@
 # The developer's vocabulary. Nothing is installed outside this folder (and chromium, if root,
 # for the browser tests).
 .DEFAULT_GOAL := help
-.PHONY: help site compose compose-up compose-down compose-logs compose-env compose-demo lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock reference bench bench-deploy molecule clean browser
+.PHONY: help site compose compose-up compose-down compose-logs compose-env compose-demo images base-image lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock reference bench bench-deploy molecule clean browser
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -62,6 +62,12 @@ status: .venv/.run ## which service runs and answers
 
 env: .venv/.run ## print export lines for other clients (use: eval "$$(make -s env)")
 	@$(BIN)/tomobeam env
+
+images: .venv/.compose ## build the container images that changed (BASE_IMAGE=…: on another Debian)
+	@$(BIN)/tomobeam-images build
+
+base-image: .venv/.compose ## make what they stand on from this machine's Debian mirror (AGAIN=1: anew)
+	@$(BIN)/tomobeam-images base $(if $(AGAIN),--again)
 
 compose: .venv/.compose ## write the compose file and what its containers read (POSTGRES=1: with PostgreSQL)
 	@$(BIN)/tomobeam-compose write

@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 
 from tomobeam_common.settings import fail
+from tomobeam_contracts.registry import RegistryError
 from tomobeam_deploy.compose.platform import ContainerPlatform
 from tomobeam_deploy.debian import NoSourcesError
-from tomobeam_deploy.images.build import DEFAULT_BASE
+from tomobeam_deploy.images.base import DEFAULT_BASE
 from tomobeam_deploy.images.runtime import ContainersError
 from tomobeam_deploy.local.client_environment import client_environment, export_lines
 from tomobeam_deploy.local.foreground import Progress
@@ -92,7 +93,7 @@ def _platform(inventory: Path, base: str = DEFAULT_BASE) -> ContainerPlatform:
     site = Site.load(inventory)
     if site.containers is None:
         raise SiteError(f"{inventory}: containers: it describes none")
-    return ContainerPlatform(site, base, Progress())
+    return ContainerPlatform(site, base or DEFAULT_BASE, Progress())
 
 
 def main() -> None:
@@ -105,6 +106,7 @@ def main() -> None:
         DescriptionError,
         ContainersError,
         NoSourcesError,
+        RegistryError,
         ReleaseError,
     ) as error:
         fail(str(error), 1)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from tomobeam_deploy.compose.layout import ContainerLayout
 from tomobeam_deploy.compose.project import Project
 from tomobeam_deploy.images.build import ensure_images
+from tomobeam_deploy.images.model import images_of
 from tomobeam_deploy.local.readiness import POLL_S, StartError, answers, check_ports
 from tomobeam_deploy.renderers.compose import provision_name
 from tomobeam_deploy.service import Process
@@ -38,7 +39,9 @@ class ContainerPlatform:
             ContainersError: an image cannot be made.
             StartError: something there belongs to another user.
         """
-        images = ensure_images(self.site, self._base, self.processes)
+        jobs = [image.name for image in images_of(self.site).values() if not image.services]
+        in_containers = jobs if self.site.launchers.in_containers else []
+        images = ensure_images(self.site, self._base, [*self.processes, *in_containers])
         self.layout.write(self.processes)
         self.layout.write_file(self.processes, images)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from roles.reconstruction.service import SERVICE as RECONSTRUCTION
+from tomobeam_contracts.registry import Registry
 from tomobeam_deploy.catalogue import services_of
 from tomobeam_deploy.releases import Release, release_of
 from tomobeam_deploy.releases.release import read_project
@@ -22,34 +24,53 @@ INPUTS_LABEL = "tomobeam.inputs"
 # Debian's packages that every image has.
 COMMON_PACKAGES = ("ca-certificates", "python3")
 COMMON = "services/common"
-# Where an image holds its service's environment; services/common/Containerfile says so too.
+# Where an image holds its environment; services/common/Containerfile says so too.
 BIN = Path("/opt/tomobeam/bin")
 
 # Of what build.py does with its inputs; a higher one makes every image anew.
-RECIPE = 1
+RECIPE = 2
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image: `folder` holds its Containerfile, `files` beside it are in its context."""
+    """One image: `folder` holds its Containerfile, `files` beside it are in its context.
 
-    name: str
+    `packages` are those of `services/` in its environment, `debian_packages` what it holds besides.
+    `services` run it; of a job nobody does but a launcher, which calls it by one of `aliases`.
+    """
+
     folder: str
     title: str
     packages: tuple[str, ...] = ()
+    debian_packages: tuple[str, ...] = ()
     schema: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    arguments: tuple[tuple[str, str], ...] = ()
+    user_id: int = 0
+    services: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    tree: Path = ROOT
+
+    @property
+    def name(self) -> str:
+        """That of its folder."""
+        return Path(self.folder).name
 
     @property
     def containerfile(self) -> Path:
         """What it is built by."""
-        return ROOT / self.folder / "Containerfile"
+        return self.tree / self.folder / "Containerfile"
 
     @property
     def repository(self) -> str:
         """Its name without a tag."""
         return f"{PREFIX}{self.name}"
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """What its Containerfile is told."""
+        if not self.debian_packages:
+            return {}
+        return {"PACKAGES": " ".join(self.debian_packages), "USER_ID": str(self.user_id)}
 
     @property
     def release(self) -> Release | None:
@@ -58,16 +79,18 @@ class Image:
         Raises:
             ReleaseError: uv is missing.
         """
-        return release_of(self.name, self.packages, self.schema) if self.packages else None
+        if not self.packages:
+            return None
+        return release_of(self.name, self.packages, self.schema, tree=self.tree)
 
     def tag(self, base: str) -> str:
-        """The tag that says what it is made from.
+        """The tag that says what it is made from: `<version>-<12 hexadecimal digits>`.
 
         Args:
-            base: what it stands on; changes where that does.
+            base: what it stands on; another name for something else.
         """
         release = self.release
-        texts = [self.containerfile, *(ROOT / self.folder / name for name in self.files)]
+        texts = [self.containerfile, *(self.tree / self.folder / name for name in self.files)]
         decides = [
             RECIPE,
             base,
@@ -76,51 +99,70 @@ class Image:
             self.arguments,
         ]
         digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:12]
-        return f"{version()}-{digest}"
+        return f"{version(self.tree)}-{digest}"
 
 
-def version() -> str:
+# Images of what the registry's algorithms run.
+JOBS = (
+    Image(
+        folder="services/segmentation",
+        title="The jobs of the registry's CPU algorithms",
+        packages=("tomobeam-segmentation",),
+    ),
+)
+
+
+def version(tree: Path = ROOT) -> str:
     """Of the repository."""
-    return read_project(ROOT)["project"]["version"]
+    return read_project(tree)["project"]["version"]
 
 
 def common_image(site: Site) -> Image:
     """What all others stand on."""
     return Image(
-        name="common",
         folder=COMMON,
         title="What the images of all services stand on",
+        user_id=site.accounts.shared,
+        debian_packages=COMMON_PACKAGES,
         files=("install-packages",),
-        arguments=_arguments(site, COMMON_PACKAGES),
-    )
-
-
-def image_of(service: Service, site: Site) -> Image:
-    """The image of a service."""
-    return Image(
-        name=service.name if service.image.startswith("services/") else Path(service.image).name,
-        folder=service.image,
-        title=service.summary,
-        packages=service.packages,
-        schema=service.schema,
-        arguments=_arguments(site, service.debian_packages),
     )
 
 
 def images_of(site: Site) -> dict[str, Image]:
-    """All images that a site runs, by the service, and those of its jobs and of producers."""
-    services: Mapping[str, Service] = services_of(site) | {RECONSTRUCTION.name: RECONSTRUCTION}
-    segmentation = Image(
-        name="segmentation",
-        folder="services/segmentation",
-        title="The jobs of the registry's CPU algorithms",
-        packages=("tomobeam-segmentation",),
+    """All images of a site by name: of its services, of producers, and of its registry's jobs.
+
+    Raises:
+        RegistryError: the site's registry cannot be read.
+    """
+    services = sorted((*services_of(site).values(), RECONSTRUCTION), key=lambda each: each.image)
+    images = [
+        _of_services(list(group), site) for _, group in groupby(services, lambda each: each.image)
+    ]
+    return {image.name: image for image in (*images, *_of_jobs(site))}
+
+
+def _of_services(services: list[Service], site: Site) -> Image:
+    """The image of all services with one Containerfile; it holds what any of them needs."""
+    return Image(
+        folder=services[0].image,
+        title=" and ".join(service.summary for service in services),
+        user_id=site.accounts.shared,
+        packages=_union(service.packages for service in services),
+        debian_packages=_union(service.debian_packages for service in services),
+        schema=next((service.schema for service in services if service.schema), ()),
+        services=tuple(service.name for service in services),
     )
-    found = {name: image_of(service, site) for name, service in services.items()}
-    return found | {segmentation.name: segmentation}
 
 
-def _arguments(site: Site, packages: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    if not packages:
-        return ()
-    return (("PACKAGES", " ".join(packages)), ("USER_ID", str(site.accounts.shared)))
+def _of_jobs(site: Site) -> Iterator[Image]:
+    """Those that the site's registry names, with the tags by which it calls them."""
+    algorithms = Registry.read(site.registry).contents
+    called = {f"{each.image_name}:{each.image_tag}" for each in algorithms}
+    for job in JOBS:
+        aliases = {name for name in called if name.rpartition(":")[0] == job.repository}
+        if aliases:
+            yield replace(job, user_id=site.accounts.shared, aliases=tuple(sorted(aliases)))
+
+
+def _union(several: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for names in several for name in names))

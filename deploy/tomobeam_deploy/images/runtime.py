@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from tomobeam_deploy.site import Runtime
@@ -16,11 +15,8 @@ class ContainersError(RuntimeError):
     """The runtime is missing or refuses; the message says what was asked and what it says."""
 
 
-def call(runtime: Runtime, *arguments: str, cwd: Path | None = None, shown: bool = False) -> str:
+def call(runtime: Runtime, *arguments: str, stdin: str = "") -> str:
     """Run the runtime.
-
-    Args:
-        shown: what it says goes to the terminal and is not returned.
 
     Returns:
         What it printed.
@@ -28,14 +24,13 @@ def call(runtime: Runtime, *arguments: str, cwd: Path | None = None, shown: bool
     Raises:
         ContainersError: it is missing, or fails.
     """
-    command = [find(runtime), *arguments]
-    done = subprocess.run(
-        command, cwd=cwd, capture_output=not shown, text=True, errors="replace", check=False
-    )
+    done = _run(runtime, *arguments, stdin=stdin)
     if done.returncode:
-        said = "" if shown else _end_of(done.stderr)
-        raise ContainersError(f"{runtime} {' '.join(arguments[:2])}: {said or done.returncode}")
-    return done.stdout or ""
+        # What a step of a build says goes to either.
+        said = [*done.stdout.strip().splitlines()[-8:], *done.stderr.strip().splitlines()[-4:]]
+        why = "\n".join(said) or f"ended with {done.returncode}"
+        raise ContainersError(f"{runtime} {arguments[0]}: {why}")
+    return done.stdout
 
 
 def find(runtime: Runtime) -> str:
@@ -55,17 +50,48 @@ def find(runtime: Runtime) -> str:
 
 
 def image(runtime: Runtime, name: str) -> dict[str, Any] | None:
-    """What the runtime says of an image; None where it does not have it."""
-    command = [find(runtime), "image", "inspect", name]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    """What the runtime says of an image; None where it does not have it.
+
+    Raises:
+        ContainersError: it is missing.
+    """
+    done = _run(runtime, "image", "inspect", name)
     return json.loads(done.stdout)[0] if done.returncode == 0 else None
 
 
-def tags(runtime: Runtime, repository: str) -> Sequence[str]:
-    """The full names of a repository's images, newest first."""
+def name_it(runtime: Runtime, image_id: str, *names: str) -> None:
+    """Let names mean an image, whatever they meant before.
+
+    Raises:
+        ContainersError: the runtime refuses.
+    """
+    for name in names:
+        there = image(runtime, name)
+        if there is None or there["Id"] != image_id:
+            call(runtime, "tag", image_id, name)
+
+
+def labels(there: dict[str, Any]) -> dict[str, str]:
+    """The labels of what `image` returned."""
+    return there["Config"].get("Labels") or {}
+
+
+def names_of(runtime: Runtime, repository: str) -> Sequence[str]:
+    """The full names of a repository's images, newest first.
+
+    Raises:
+        ContainersError: the runtime refuses.
+    """
     listed = call(runtime, "images", "--format", "{{.Repository}}:{{.Tag}}", repository)
     return list(dict.fromkeys(listed.split()))
 
 
-def _end_of(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-12:])
+def _run(runtime: Runtime, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [find(runtime), *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )

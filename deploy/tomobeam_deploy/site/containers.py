@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tomobeam_deploy.site.faults import Strict
+
+# Host, port where it is not the usual one, and folders in it, as runtimes write them.
+_FOLDER = re.compile(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9][a-z0-9._-]*)+")
 
 
 class Runtime(StrEnum):
@@ -21,6 +26,20 @@ class Database(StrEnum):
 
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"
+
+
+def folder_of_a_registry(name: str) -> str:
+    """The same name, if it is one.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not _FOLDER.fullmatch(name):
+        raise ValueError(
+            f"{name!r} is no folder of a registry; name it as registry.example.org/tomobeam, "
+            "without https:// and without a tag"
+        )
+    return name
 
 
 class Containers(Strict):
@@ -39,6 +58,11 @@ class Containers(Strict):
     selinux: bool = Field(
         default=True,
         description="confined where the machine has SELinux; the data then has to bear its label",
+    )
+    published: Annotated[str, AfterValidator(folder_of_a_registry)] | None = Field(
+        default=None,
+        description="where images of this version were pushed, such as "
+        "registry.example.org/tomobeam: they are fetched, and none is built",
     )
 
 

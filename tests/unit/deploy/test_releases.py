@@ -8,85 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.workspace import make_workspace, write_lock
 from tomobeam_deploy.releases import Release, ReleaseError, Stamp, release_of, tree_stamp
 from tomobeam_deploy.releases import release as release_module
 from tomobeam_deploy.templates import ROOT
 
-MEMBER = """
-[project]
-name = "{name}"
-version = "1.2.0"
-requires-python = ">=3.11,<3.12"
-dependencies = {dependencies}
-
-[build-system]
-requires = ["hatchling"]
-build-backend = "hatchling.build"
-
-[tool.hatch.build.targets.wheel]
-packages = ["src/{name}"]
-"""
-
-LOCK_HEAD = """
-version = 1
-revision = 3
-requires-python = "==3.11.*"
-
-[manifest]
-members = ["place", "alpha", "beta", "gamma"]
-
-[[package]]
-name = "place"
-version = "1.2.0"
-source = { virtual = "." }
-"""
-
-LOCKED_MEMBER = """
-[[package]]
-name = "{name}"
-version = "1.2.0"
-source = {{ editable = "services/{name}" }}
-dependencies = [{{ name = "{needs}" }}]
-"""
-
-LOCKED = """
-[[package]]
-name = "{name}"
-version = "{version}"
-source = {{ registry = "https://pypi.org/simple" }}
-wheels = [{{ url = "https://host.invalid/{name}-{version}-py3-none-any.whl", hash = "{hash}" }}]
-"""
-
-VERSIONS = {"direct": "1.0", "indirect": "2.0", "unrelated": "3.0"}
-# Alpha needs beta, and each of the three one package of others.
-NEEDS = {"alpha": ["beta", "direct"], "beta": ["indirect"], "gamma": ["unrelated"]}
-
-
-def write_lock(tree: Path, *, digit: str = "a", **changed: str) -> None:
-    parts = [LOCK_HEAD]
-    for name, needs in NEEDS.items():
-        needed = '" }, { name = "'.join(needs)
-        parts.append(LOCKED_MEMBER.format(name=name, needs=needed))
-    for name, version in (VERSIONS | changed).items():
-        parts.append(LOCKED.format(name=name, version=version, hash=f"sha256:{digit * 64}"))
-    (tree / "uv.lock").write_text("".join(parts))
-
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A workspace of three members, one of which needs another."""
-    (tmp_path / "pyproject.toml").write_text(
-        '[project]\nname = "place"\nversion = "1.2.0"\nrequires-python = ">=3.11,<3.12"\n'
-        '[tool.uv.workspace]\nmembers = ["services/*"]\n'
-        "[tool.uv.sources]\nbeta = { workspace = true }\n"
-    )
-    for name, needs in NEEDS.items():
-        package = tmp_path / "services" / name / "src" / name
-        package.mkdir(parents=True)
-        (package / "__init__.py").write_text(f'NAME = "{name}"\n')
-        project = MEMBER.format(name=name, dependencies=needs)
-        (tmp_path / "services" / name / "pyproject.toml").write_text(project)
-    write_lock(tmp_path)
+    make_workspace(tmp_path)
     return tmp_path
 
 
