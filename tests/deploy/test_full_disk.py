@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from tests.deploy.checkout import in_a_checkout
 from tests.deploy.conftest import LIMIT_S, Operator
 from tests.deploy.hosts import at, runs
-from tomobeam_deploy import age_keys
-from tomobeam_deploy.templates import ROOT
 
 pytestmark = pytest.mark.timeout(LIMIT_S)
 
@@ -40,29 +35,9 @@ FILL_UPLOADS = f"mount -t tmpfs -o size=64m,uid=1000,mode=700 tmpfs {UPLOADS}"
 @pytest.fixture(scope="module")
 def newer(platform: Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Somebody in a checkout of their own, where the page is another than the one deployed."""
-    tree = tmp_path_factory.mktemp("tree")
-    _check_out(tree)
-    page = tree / "services/webapp/src/tomobeam_webapp/wsgi.py"
-    page.write_text(f"{page.read_text()}# Changed.\n")
-    variables = {
-        "PYTHONPATH": f"{tree}/deploy:{tree}",
-        age_keys.SECRETS_VARIABLE: str(age_keys.SECRETS),
-    }
-    yield replace(platform, tree=tree, environment=platform.environment | variables)
+    page = "services/webapp/src/tomobeam_webapp/wsgi.py"
+    yield in_a_checkout(platform, tmp_path_factory.mktemp("tree"), page)
     platform.deploy(more=LIMIT)
-
-
-def _check_out(tree: Path) -> None:
-    """This checkout as it is, with what it keeps of the lab and of Debian."""
-    listing = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).exists():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tree / name, follow_symlinks=False)
-    (tree / "build").mkdir()
-    for name in (".tools", "build/lab", "build/packages"):
-        (tree / name).symlink_to(ROOT / name)
 
 
 @contextmanager
