@@ -52,6 +52,7 @@ class ContainerPlatform:
             ContainersError: the runtime refuses.
             StartError: a port is in use, or a service does not come up.
         """
+        self.project.check()
         self.write()
         there = self.project.states()
         wanted = {*self.processes, *map(provision_name, self.processes)}

@@ -13,6 +13,14 @@ from typing import Any
 from tomobeam_deploy.images.runtime import ContainersError, find
 from tomobeam_deploy.site import Runtime, Site, project_name
 
+# Where podman's packages put its helpers.
+_HELPERS = (
+    "/usr/lib/podman",
+    "/usr/libexec/podman",
+    "/usr/local/libexec/podman",
+    "/opt/podman/bin",
+)
+
 
 @dataclass(frozen=True)
 class State:
@@ -50,6 +58,22 @@ class Project:
         find(Runtime.PODMAN)
         # It belongs to this environment, and finds podman on PATH.
         return [str(Path(sys.prefix) / "bin/podman-compose"), "--in-pod=false", *chosen]
+
+    def check(self) -> None:
+        """See that containers can find each other by name.
+
+        Raises:
+            ContainersError: the runtime is missing, or lacks what answers for names.
+        """
+        if self.runtime is Runtime.DOCKER:
+            return
+        backend = self._said(find(Runtime.PODMAN), "info", "--format={{.Host.NetworkBackend}}")
+        helpers = [Path(folder) / "aardvark-dns" for folder in _HELPERS]
+        if backend.strip() == "netavark" and not any(helper.exists() for helper in helpers):
+            raise ContainersError(
+                "podman gives containers no names without aardvark-dns: install the package of "
+                "that name"
+            )
 
     def call(self, *arguments: str) -> None:
         """Run the compose tool.
