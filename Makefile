@@ -1,7 +1,7 @@
 # The developer's vocabulary. Nothing is installed outside this folder (and chromium, if root,
 # for the browser tests).
 .DEFAULT_GOAL := help
-.PHONY: help site compose compose-up compose-down compose-logs compose-env compose-demo images base-image lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock reference bench bench-deploy molecule clean browser
+.PHONY: help site compose compose-up compose-down compose-logs compose-env compose-demo compose-test images base-image lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock reference bench bench-deploy molecule clean browser
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -86,6 +86,10 @@ compose-env: .venv/.compose ## print export lines for other clients, as env does
 
 compose-demo: .venv/.compose ## as demo, through the containers
 	@$(BIN)/tomobeam-compose demo
+
+compose-test: .venv/.dev ## compose-demo, and what must hold of containers that run; none is left
+	@$(BIN)/tomobeam-compose demo && $(BIN)/python -m pytest tests/compose --durations 5; \
+		code=$$?; $(BIN)/tomobeam-compose down; exit $$code
 
 site: .venv/.site ## install what a controller needs: pyinfra, tomobeam-site
 

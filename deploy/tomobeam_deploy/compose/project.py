@@ -27,6 +27,7 @@ class State:
     """What a container is doing."""
 
     name: str
+    pid: int
     running: bool
     ended: bool
     exit_code: int
@@ -103,6 +104,7 @@ class Project:
             state = container["State"]
             found[service] = State(
                 name=container["Name"].lstrip("/"),
+                pid=state["Pid"],
                 running=state["Status"] == "running",
                 ended=state["Status"] in ("exited", "dead"),
                 exit_code=state["ExitCode"],

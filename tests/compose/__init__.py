@@ -1,0 +1,1 @@
+"""What holds of containers that run: `make compose-test` starts them first."""
