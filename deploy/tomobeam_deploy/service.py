@@ -131,6 +131,7 @@ class Placement:
             "registry": str(self.registry or self.site.registry),
             "worker_name": self.worker_name,
             "launchers": self.site.launchers_on(self.worker_name).to_setting(),
+            "kinds_elsewhere": json.dumps(sorted(self.site.kinds_elsewhere(self.worker_name))),
             "tls_ca": str(self.tls_ca or ""),
             **self.values,
         }

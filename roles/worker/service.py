@@ -27,6 +27,7 @@ SERVICE = Service(
         "TOMOBEAM_JOB_BIN": "{job_bin}",
         "TOMOBEAM_FLOW_TYPE": "{site.flow_type}",
         "TOMOBEAM_LAUNCHERS": "{launchers}",
+        "TOMOBEAM_KINDS_ELSEWHERE": "{kinds_elsewhere}",
         "TOMOBEAM_HEARTBEAT_EVERY_S": "{site.heartbeat.every_s}",
     },
     secrets={

@@ -91,20 +91,18 @@ def data_is_mounted(site: Site) -> None:
 
 
 def jobs_can_run(site: Site) -> None:
-    """Whichever worker takes a run that names no kind of job runs it."""
+    """Some worker runs what a run that names no kind of job means."""
     compute = site.members(Group.COMPUTE)
     for name, host in site.hosts.items():
         if host.launchers is not None and name not in compute:
             raise ValueError(f"hosts.{name}.launchers: only hosts of 'compute' run jobs; drop it")
-    for name in compute or [""]:
-        offered = site.launchers_on(name).offered
-        if site.flow_type not in offered:
-            own = f"hosts.{name}." if name and site.hosts[name].launchers else ""
-            kinds = ", ".join(sorted(offered)) or "none"
-            raise ValueError(
-                f"flow_type: {site.flow_type.value!r} is not among {own}launchers, which are: "
-                f"{kinds}; choose one of them, or add it there"
-            )
+    offered = {kind for name in compute or [""] for kind in site.launchers_on(name).offered}
+    if site.flow_type not in offered:
+        kinds = ", ".join(sorted(offered)) or "none"
+        raise ValueError(
+            f"flow_type: {site.flow_type.value!r} is not among the launchers of the site and of "
+            f"its compute hosts, which are: {kinds}; choose one of them, or add it there"
+        )
 
 
 def containers_are_of_one_machine(site: Site) -> None:

@@ -173,6 +173,13 @@ class Site(Strict):
         own = self.hosts[host].launchers if host in self.hosts else None
         return own or self.launchers
 
+    def kinds_elsewhere(self, host: str) -> frozenset[FlowType]:
+        """The kinds of jobs that other compute hosts run, and this one does not."""
+        everywhere = {
+            kind for name in self.members(Group.COMPUTE) for kind in self.launchers_on(name).offered
+        }
+        return frozenset(everywhere - self.launchers_on(host).offered)
+
     def path_on(self, host: str, path: Path) -> Path:
         """Where a host sees a folder of the file store that the storage host sees as `path`."""
         mount = self.hosts[host].file_store

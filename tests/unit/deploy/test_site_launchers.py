@@ -70,10 +70,19 @@ def test_a_host_may_differ_from_the_site(tmp_path: Path) -> None:
     assert site.launchers_on("storage") == Launchers()
 
 
-def test_the_default_kind_is_offered_everywhere(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match=r"flow_type: 'podman' is not among launchers, which"):
+def test_a_worker_leaves_to_others_what_only_they_run(tmp_path: Path) -> None:
+    site = _site(tmp_path, compute=CONTAINERS, flow_type="podman")
+    other = site.hosts["compute"].model_copy(update={"launchers": None})
+    two = site.model_copy(update={"hosts": {**site.hosts, "other": other}})
+    assert two.kinds_elsewhere("compute") == {FlowType.PROCESS}
+    assert two.kinds_elsewhere("other") == {FlowType.PODMAN}
+    assert make_site(tmp_path).kinds_elsewhere("1") == frozenset()
+
+
+def test_the_default_kind_is_offered_somewhere(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=r"flow_type: 'podman' is not among the launchers"):
         make_site(tmp_path, flow_type="podman")
-    sentence = r"flow_type: 'process' is not among hosts.compute.launchers, which are: podman;"
+    sentence = r"flow_type: 'process' is not among the launchers .*, which are: podman;"
     with pytest.raises(ValidationError, match=sentence):
         _site(tmp_path, compute=CONTAINERS)
 

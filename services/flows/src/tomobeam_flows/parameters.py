@@ -56,6 +56,12 @@ class Plan:
     steps: list[PlannedStep]
 
 
+def kind_of(raw: dict[str, Any], default: FlowType) -> FlowType | None:
+    """Which kind of job a run's parameters name, or mean; None where they make no sense."""
+    named = raw.get("flow_type") or default
+    return FlowType(named) if named in set(FlowType) else None
+
+
 def plan(
     raw: dict[str, Any],
     registry: Registry,

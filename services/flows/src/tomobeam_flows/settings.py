@@ -46,6 +46,11 @@ class WorkerSettings(PoolSettings, TiledSettings):
     launchers: Launchers = Field(
         default_factory=Launchers, description="JSON object: the kinds of jobs that are run here"
     )
+    kinds_elsewhere: frozenset[FlowType] = Field(
+        default=frozenset(),
+        description="JSON list: the kinds that only other workers of the pool run; "
+        "runs of these are left to them",
+    )
     job_environment: dict[str, str] = Field(
         default_factory=dict, description="JSON object: further environment variables of jobs"
     )

@@ -10,6 +10,7 @@ import anyio
 import anyio.abc
 import httpx
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.workers.base import (
     BaseJobConfiguration,
     BaseVariables,
@@ -25,6 +26,7 @@ from tomobeam_flows.heartbeats import beat_forever, beat_once, watch_forever
 from tomobeam_flows.launchers.offered import offered
 from tomobeam_flows.locks import lock
 from tomobeam_flows.metrics import LAST_POLL
+from tomobeam_flows.parameters import kind_of
 from tomobeam_flows.recovery import close_leftover_runs, end_leftover_jobs
 from tomobeam_flows.runlog import RunLogs
 from tomobeam_flows.runs import ParentRun
@@ -133,6 +135,19 @@ class TomobeamWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerR
         self.last_answer = time.monotonic()
         LAST_POLL.set_to_current_time()
         return runs
+
+    async def _submit_scheduled_flow_runs(
+        self, flow_run_response: list[WorkerFlowRunResponse]
+    ) -> list[FlowRun]:
+        """Like Prefect's, but a kind of job that only other workers of the pool run is theirs."""
+        settings = self._settings
+        mine = [
+            entry
+            for entry in flow_run_response
+            if kind_of(entry.flow_run.parameters, settings.flow_type)
+            not in settings.kinds_elsewhere
+        ]
+        return await super()._submit_scheduled_flow_runs(mine)
 
     def _wait_out(self, error: httpx.HTTPError) -> None:
         if not is_transient(error):
