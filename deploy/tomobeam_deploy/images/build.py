@@ -140,7 +140,10 @@ def _call_build(
 
 def _of_runtime(runtime: Runtime) -> tuple[str, ...]:
     # OCI's format has no health checks; without intermediate images each is one layer of its own.
-    return ("--format=docker", "--layers=false") if runtime is Runtime.PODMAN else ()
+    # The mirror may be one that only this machine reaches.
+    return (
+        ("--format=docker", "--layers=false", "--network=host") if runtime is Runtime.PODMAN else ()
+    )
 
 
 def _labels(made: Image, name: str) -> dict[str, str]:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.images.calls import PODMAN, run
+from tests.services.images.tiny import Tiny
 from tests.support.containers import CONFIGURATION, missing
 from tests.support.platform import make_site
 from tomobeam_deploy.debian import NoSourcesError
@@ -17,9 +19,8 @@ from tomobeam_deploy.images.base import OWN_BASE, ensure_base
 from tomobeam_deploy.images.build import ensure_image
 from tomobeam_deploy.images.model import common_image
 from tomobeam_deploy.images.runtime import ContainersError, image
-from tomobeam_deploy.site import Containers, Runtime, Site
+from tomobeam_deploy.site import Containers, Site
 
-PODMAN = Runtime.PODMAN
 STORAGE = '[storage]\ndriver = "overlay"\ngraphroot = "{folder}/root"\nrunroot = "{folder}/run"\n'
 
 
@@ -47,6 +48,7 @@ def podman() -> Iterator[Path]:
             yield folder
         finally:
             run("rm", "--all", "--force", "--time=0")
+            run("rmi", "--all", "--force")
             subprocess.run(["umount", folder / "root/overlay"], check=False, capture_output=True)
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -56,13 +58,6 @@ def _make_base() -> None:
         ensure_base(PODMAN)
     except (ContainersError, NoSourcesError) as error:
         pytest.skip(f"there is no base image, and none can be made: {error}")
-
-
-def run(*arguments: str) -> str:
-    """Run podman; what it printed."""
-    done = subprocess.run(["podman", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"podman {arguments[0]}: {done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture
@@ -78,3 +73,8 @@ def common(podman: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     base = image(PODMAN, OWN_BASE)
     assert base is not None
     return ensure_image(PODMAN, common_image(site), base["Id"], {"BASE_IMAGE": OWN_BASE})
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, common: str) -> Tiny:
+    return Tiny(tmp_path, common)

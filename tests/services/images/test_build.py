@@ -10,47 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.images.conftest import PODMAN, run
+from tests.services.images.calls import PODMAN, run
+from tests.services.images.tiny import ANOTHER, CONTAINERFILE, Tiny, image_id
 from tomobeam_deploy.debian import VARIABLE, NoSourcesError, sources_file
-from tomobeam_deploy.images.build import KEPT, ensure_image
-from tomobeam_deploy.images.model import INPUTS_LABEL, Image, version
+from tomobeam_deploy.images.build import KEPT
+from tomobeam_deploy.images.model import INPUTS_LABEL, version
 from tomobeam_deploy.images.runtime import ContainersError, image, labels, names_of
-
-CONTAINERFILE = "ARG COMMON_IMAGE\nFROM ${COMMON_IMAGE}\nCOPY greeting /greeting\n"
-ANOTHER = "localhost/another-name"
-
-
-class Tiny:
-    """An image of one file, in a tree of its own."""
-
-    def __init__(self, tree: Path, common: str) -> None:
-        self.common = common
-        self.folder = tree / "services" / f"tried-{os.getpid()}"
-        self.folder.mkdir(parents=True)
-        (tree / "pyproject.toml").write_text('[project]\nname = "tree"\nversion = "1.2.0"\n')
-        (self.folder / "Containerfile").write_text(CONTAINERFILE)
-        self.image = Image(
-            folder=str(self.folder.relative_to(tree)),
-            title="Tried",
-            files=("greeting",),
-            aliases=(f"{ANOTHER}:v1",),
-            tree=tree,
-        )
-
-    def build(self, greeting: str) -> str:
-        (self.folder / "greeting").write_text(greeting)
-        return ensure_image(PODMAN, self.image, self.common, {"COMMON_IMAGE": self.common})
-
-
-@pytest.fixture
-def tiny(tmp_path: Path, common: str) -> Tiny:
-    return Tiny(tmp_path, common)
-
-
-def image_id(name: str) -> str:
-    there = image(PODMAN, name)
-    assert there is not None, name
-    return there["Id"]
 
 
 def test_it_is_built_once_and_bears_all_its_names(
