@@ -121,10 +121,14 @@ def _tasks(one: r.Resource, folder: Path) -> Iterable[Task]:  # noqa: PLR0912 - 
         case r.Masked(unit):
             yield {"systemd_service": {"name": unit, "masked": True}}
         case r.Unit(name):
-            yield {"systemd_service": {"name": name, "enabled": True, "state": "started"}}
+            # An instance is enabled by who generates it, which Ansible would do again each time.
+            enabled = {} if "@" in name else {"enabled": True}
+            yield {"systemd_service": {"name": name, "state": "started", **enabled}}
         case r.Ran(_unit, stamp, fingerprint):
             command = f"grep -qx {fingerprint} {stamp}"
             yield {"command": {"cmd": command}, "changed_when": False}
+        case r.Schema(stamp=stamp):
+            yield {"slurp": {"src": stamp}}
         case r.Command(_name, check, _apply, user, stdin):
             shell = {"cmd": check, **({"stdin": stdin} if stdin else {})}
             yield {"shell": shell, "become_user": user, "changed_when": False, "no_log": True}

@@ -10,6 +10,7 @@ import pytest
 from tests.deploy.conftest import LIMIT_S, Operator
 from tests.deploy.hosts import at, flow_runs, nodes, rows
 from tests.support.waiting import wait_for
+from tomobeam_contracts.destinations import CANARY
 from tomobeam_deploy import lab
 from tomobeam_deploy.site import Group
 
@@ -83,9 +84,9 @@ def test_a_scan_that_was_announced_while_the_storage_host_was_down_arrives(
     storage, [recon] = site.host_of("tiled"), site.members(Group.RECONSTRUCTION)
     folder = site.path_on(recon, site.data.filestore)
     name = f"announced-{len(nodes(site))}"
-    scan = folder / f"{name}_processed.nxs"
+    scan = folder / name / f"{CANARY}_processed.nxs"
     # The canary's, under a name of its own.
-    own = f"cp -rp {folder}/tomobeam-canary {folder}/{name}"
+    own = f"cp -rp {folder / CANARY} {folder / name}"
     lab.stop(storage)
     try:
         at(recon, f"{own} && runuser -u {OWNER} -- tomobeam-notify --scan {name} {scan}")

@@ -99,20 +99,6 @@ class SharedGroup(Resource):
 
 
 @dataclass(frozen=True)
-class Membership(Resource):
-    """An account of a package in a group of ours."""
-
-    kind = "membership"
-    account: str
-    group: str
-
-    @property
-    def title(self) -> str:
-        """Who is where."""
-        return f"{self.account} in group {self.group}"
-
-
-@dataclass(frozen=True)
 class Folder(Resource):
     """A folder; what is in it is not looked at."""
 

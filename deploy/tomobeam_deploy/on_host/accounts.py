@@ -82,21 +82,6 @@ class Account(Resource):
         )
 
 
-class Membership(Resource):
-    """An account in a group."""
-
-    account: str
-    group: str
-
-    def differences(self) -> list[str]:
-        """That it is not in it."""
-        return [] if is_in(self.account, self.group) else ["is not"]
-
-    def put_right(self) -> None:
-        """Add it."""
-        run("usermod", "--append", "--groups", self.group, self.account)
-
-
 def is_in(account: str, group: str) -> bool:
     """Whether an account is among a group's members; False where there is no such group."""
     try:

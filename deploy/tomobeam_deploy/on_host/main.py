@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tomobeam_deploy.on_host.accounts import Account, Group, Membership
+from tomobeam_deploy.on_host.accounts import Account, Group
 from tomobeam_deploy.on_host.addresses import Answers
 from tomobeam_deploy.on_host.bundles import Bundle
 from tomobeam_deploy.on_host.commands import Command
@@ -27,7 +27,6 @@ KINDS: dict[str, type[Resource]] = {
     "packages": Packages,
     "group": Group,
     "account": Account,
-    "membership": Membership,
     "folder": Folder,
     "file": File,
     "link": Link,

@@ -104,16 +104,6 @@ def test_a_number_that_differs_is_for_a_person(
     assert told == []
 
 
-@pytest.mark.usefixtures("known")
-def test_a_package_s_account_is_put_into_a_group_of_ours(told: Told) -> None:
-    worker = accounts.Membership(account="worker", group="shared")
-    assert worker.differences() == []
-    other = accounts.Membership(account="postgres", group="shared")
-    assert other.differences() == ["is not"]
-    other.put_right()
-    assert told == ["usermod --append --groups shared postgres"]
-
-
 def test_packages_are_asked_of_this_very_dpkg() -> None:
     wanted = resources.Packages(("dpkg", "no-such-package"), lambda: None)  # type: ignore[arg-type]
     assert list(compare(wanted).values()) == [["no-such-package is not installed"]]
