@@ -52,20 +52,19 @@ class ContainerLayout(Layout):
         """Make the folders, generate missing secrets, render the configurations.
 
         Raises:
-            StartError: something there belongs to another user.
+            StartError: the folder is another user's.
         """
-        try:
-            if self._has_server:
-                self._database_secrets()
-                # Now there is what PostgreSQL is to prove passwords by.
-                processes = self.processes()
-            super().write(processes)
-            self._give_away(processes)
-        except PermissionError as error:
+        if self.data.exists() and (owner := self.data.stat().st_uid) != os.geteuid():
             raise StartError(
-                f"{error.filename}: {error.strerror}: it was made by another user, such as root; "
-                "call as that user, or set TOMOBEAM_DATA to another folder"
-            ) from error
+                f"{self.data} belongs to user {owner}, and you are {os.geteuid()}: call as that "
+                "user, or set TOMOBEAM_DATA to another folder"
+            )
+        if self._has_server:
+            self._database_secrets()
+            # Now there is what PostgreSQL is to prove passwords by.
+            processes = self.processes()
+        super().write(processes)
+        self._give_away(processes)
 
     def write_file(self, processes: Mapping[str, Process], images: Mapping[str, str]) -> None:
         """The compose file, for what `write` wrote."""
