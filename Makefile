@@ -87,7 +87,11 @@ compose-env: .venv/.compose ## print export lines for other clients, as env does
 compose-demo: .venv/.compose ## as demo, through the containers
 	@$(BIN)/tomobeam-compose demo
 
-compose-test: .venv/.dev ## compose-demo, and what must hold of containers that run; none is left
+# What only containers need: images, and jobs in them.
+CONTAINERS := $(addprefix tests/services/,images launchers/test_container_launcher.py flows/test_container_runs.py)
+
+compose-test: .venv/.dev ## images, jobs in containers, compose-demo, and what holds of containers that run
+	@$(BIN)/python -m pytest $(CONTAINERS) --durations 5
 	@$(BIN)/tomobeam-compose demo && $(BIN)/python -m pytest tests/compose --durations 5; \
 		code=$$?; $(BIN)/tomobeam-compose down; exit $$code
 
@@ -140,7 +144,7 @@ browser:
 
 test: .venv/.dev browser ## everything that the local profile needs, against real servers
 	@$(UNIT)
-	@$(BIN)/python -m pytest tests/services tests/faults tests/e2e $(addprefix --ignore=,$(BEAMLINE)) -n 2 --dist loadfile --durations 15
+	@$(BIN)/python -m pytest tests/services tests/faults tests/e2e $(addprefix --ignore=,$(BEAMLINE) $(CONTAINERS)) -n 2 --dist loadfile --durations 15
 
 molecule: .venv/.dev ## both scenarios, each from bare hosts to none
 	@PATH=$(CURDIR)/$(BIN):$$PATH molecule test -s default
