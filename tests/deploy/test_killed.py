@@ -34,7 +34,7 @@ class Moment:
     def wait(self, deploy: Begun) -> None:
         deploy.until(self.said)
         if self.so_far:
-            # The host itself asks over and over: one more console takes longer than some events.
+            # The host itself asks over and over: another console takes longer than some events.
             asking = f"until {self.so_far}; do sleep 0.01; done"
             at(self.host, f"timeout {EVENT_LIMIT_S} sh -c {quote(asking)}")
 
