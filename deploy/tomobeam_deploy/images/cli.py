@@ -63,16 +63,17 @@ def show(inventory: Inventory = COMPOSE) -> None:
     """Show the images that were built last."""
     site = Site.load(inventory)
     runtime = containers_of(site).runtime
-    typer.echo(ROW.format("image", "tag", "size", "layers", "is for").rstrip())
-    common = common_image(site)
-    for image in (common, *images_of(site).values()):
+    typer.echo(ROW.format("image", "tag", "size", "layers", "is for"))
+    users = {common_image(site): "all others"}
+    for image in images_of(site).values():
+        users[image] = ", ".join(image.services) or "jobs"
+    for image, for_whom in users.items():
         state = state_of(runtime, image)
-        users = ", ".join(image.services)
         if state is None:
-            typer.echo(ROW.format(image.name, "not built", "", "", users).rstrip())
+            typer.echo(ROW.format(image.name, "not built", "", "", for_whom))
         else:
             size = f"{state.bytes / 1e6:.0f} MB"
-            typer.echo(ROW.format(image.name, state.tag, size, state.layers, users).rstrip())
+            typer.echo(ROW.format(image.name, state.tag, size, state.layers, for_whom))
 
 
 @app.command()

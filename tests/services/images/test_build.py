@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.images.calls import PODMAN, run
+from tests.services.images.own_podman import PODMAN, run
 from tests.services.images.tiny import ANOTHER, CONTAINERFILE, Tiny, image_id
 from tomobeam_deploy.debian import VARIABLE, NoSourcesError, sources_file
 from tomobeam_deploy.images.build import KEPT

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.images.calls import PODMAN, run
+from tests.services.images.own_podman import PODMAN, run
 from tests.support.platform import free_ports
 from tests.support.waiting import wait_for
 from tomobeam_deploy.images.archive import ensure_archive

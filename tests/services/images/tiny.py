@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.services.images.calls import PODMAN
+from tests.services.images.own_podman import PODMAN
 from tomobeam_deploy.images.build import ensure_image
 from tomobeam_deploy.images.model import Image
 from tomobeam_deploy.images.runtime import image
