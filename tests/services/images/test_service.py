@@ -18,8 +18,9 @@ from tests.support.waiting import wait_for
 from tomobeam_deploy.images.archive import ensure_archive
 from tomobeam_deploy.images.base import OWN_BASE
 from tomobeam_deploy.images.build import ensure_images
-from tomobeam_deploy.images.model import version
-from tomobeam_deploy.images.runtime import ContainersError, image
+from tomobeam_deploy.images.model import images_of, version
+from tomobeam_deploy.images.runtime import image
+from tomobeam_deploy.images.state import state_of
 from tomobeam_deploy.site import Site
 
 NAME = f"tomobeam-tried-broker-{os.getpid()}"
@@ -83,6 +84,15 @@ def test_what_it_imports_was_compiled_before(broker: str) -> None:
     assert [code for code in codes if ".pyc" not in code] == []
 
 
+def test_what_is_built_is_listed(site: Site, broker: str) -> None:
+    state = state_of(PODMAN, images_of(site)["devbroker"])
+    assert state is not None
+    assert broker == f"localhost/tomobeam-devbroker:{state.tag}"
+    assert state.layers == 3
+    assert 100e6 < state.bytes < 400e6
+    assert state_of(PODMAN, images_of(site)["tiled"]) is None
+
+
 def test_its_archive_is_one_layer_with_all_that_it_says_of_itself(
     site: Site, broker: str, tmp_path: Path
 ) -> None:
@@ -99,8 +109,3 @@ def test_its_archive_is_one_layer_with_all_that_it_says_of_itself(
     assert told["config"]["Healthcheck"] == whole["Healthcheck"]
     # Names here still mean what is here.
     assert image(PODMAN, f"localhost/tomobeam-devbroker:{version()}") == whole
-
-
-def test_a_base_that_nobody_has_is_said_with_what_to_do(site: Site) -> None:
-    with pytest.raises(ContainersError, match="make base-image, or name another by BASE_IMAGE=…"):
-        ensure_images(site, "registry.invalid/debian:bookworm", ["broker"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -156,6 +158,16 @@ def test_what_there_is_not_is_said_with_what_there_is(tmp_path: Path) -> None:
         ensure_images(site, only=["web"])
     with pytest.raises(ContainersError, match=r"^site test: containers: it describes none$"):
         containers_of(make_site(tmp_path))
+
+
+def test_the_command_ends_with_one_sentence() -> None:
+    command = (sys.executable, "-m", "tomobeam_deploy.images.cli", "push", "https://x/y")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "'https://x/y' is no folder of a registry; name it as registry.example.org/tomobeam, "
+        "without https:// and without a tag\n"
+    )
 
 
 @pytest.mark.parametrize("runtime", list(Runtime))
