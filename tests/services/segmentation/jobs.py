@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,10 @@ from tomobeam_contracts.tree import (
     recon_path,
     result_path,
 )
+from tomobeam_segmentation import job
+from tomobeam_segmentation.pixels import PIXELS
 
+run = partial(job.run, PIXELS)
 Array = np.ndarray[Any, Any]
 FEW = {"n_estimators": 20, "sigma_max": 4.0, "n_jobs": 2}
 PAINTED = [0, 2]
@@ -86,13 +90,13 @@ class Lab:
             **io,
         }
         given = {name: value for name, value in fields.items() if value is not None}
-        job = JobFile(
+        file = JobFile(
             io_parameters=JobIoParameters(**given),
             model_parameters=FEW if model_parameters is None else FEW | model_parameters,
         )
         path = self.folder / f"{uuid.uuid4().hex}.yaml"
         path.touch(mode=0o600)
-        path.write_text(job.to_yaml())
+        path.write_text(file.to_yaml())
         return path
 
     def result(self, uid: str, name: str = SEG_RESULT) -> Array:
