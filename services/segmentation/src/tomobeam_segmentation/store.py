@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydantic import Field, ValidationError
 
@@ -58,10 +58,8 @@ def model_folder(models_dir: Path, uid: str, field: str) -> Path:
 class Kept(Protocol):
     """What can be kept in a file."""
 
-    @property
-    def file_name(self) -> str:
-        """The file's name in its model's folder."""
-        ...
+    file_name: ClassVar[str]
+    """in its model's folder"""
 
     def save(self, path: Path) -> None:
         """Write it to `path`.
