@@ -1,7 +1,7 @@
 # The developer's vocabulary. Nothing is installed outside this folder (and chromium, if root,
 # for the browser tests).
 .DEFAULT_GOAL := help
-.PHONY: help site compose compose-up compose-down compose-logs compose-env compose-demo compose-test images base-image lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock reference bench bench-deploy molecule clean browser
+.PHONY: help site dlsia test-dlsia compose compose-up compose-down compose-logs compose-env compose-demo compose-test images base-image lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock reference bench bench-deploy molecule clean browser
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -47,6 +47,13 @@ $(UV):
 	@echo "installing what developing needs into .venv …" >&2
 	@$(UV) sync --frozen --quiet --all-extras
 	@touch $@ .venv/.run .venv/.compose .venv/.site
+
+# The networks of DLSIA have an environment of their own, so that nobody else gets PyTorch.
+.venv-dlsia/.done: $(LOCKED) services/dlsia/extra-cpu.txt | $(UV)
+	@echo "installing DLSIA's networks into .venv-dlsia, 1.2 GB with PyTorch …" >&2
+	@UV_PROJECT_ENVIRONMENT=.venv-dlsia $(UV) sync --frozen --quiet --inexact --no-dev --package tomobeam-dlsia --extra cpu
+	@.tools/uv/bin/pip --python .venv-dlsia/bin/python install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement services/dlsia/extra-cpu.txt
+	@touch $@
 
 demo: .venv/.run ## the whole chain on this machine, from projections to a segmented tomogram (ONCE=1: exit after the table)
 	@$(BIN)/tomobeam demo $(if $(ONCE),--once)
@@ -116,12 +123,16 @@ lab-test: .venv/.dev ## deploy to bare hosts, deploy again, verify, canary, drif
 test-full: .venv/.dev ## lab-test, and every fault: hosts that die, disks that fill, deploys that are killed
 	@$(BIN)/python -m pytest tests/lab tests/deploy --durations 15
 
+# What a site offers that has the networks of DLSIA too.
+REGISTRIES := services/segmentation/src/tomobeam_segmentation/registry.json services/dlsia/src/tomobeam_dlsia/registry.json
+
 lint: .venv/.dev ## style, types, and documents that must follow from the code
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/python -m tomobeam_contracts.schemas --check docs/reference/schemas
 	@$(BIN)/python -m tomobeam_deploy.network inventories/beamline | diff -u docs/reference/ports.md - || { echo "docs/reference/ports.md: run make reference" >&2; exit 1; }
+	@$(BIN)/python -m tomobeam_contracts.registries $(REGISTRIES) | diff -u services/registry.json - || { echo "services/registry.json: run make reference" >&2; exit 1; }
 
 format: .venv/.dev ## put the code into form
 	@$(BIN)/ruff check --fix .
@@ -130,9 +141,10 @@ format: .venv/.dev ## put the code into form
 lock: | $(UV) ## resolve the dependencies anew into uv.lock
 	@$(UV) lock
 
-reference: .venv/.dev ## write what the docs derive from the code: schemas of the wires, the port table
+reference: .venv/.dev ## write what follows from other files: schemas of the wires, the port table, the joined registry
 	@$(BIN)/python -m tomobeam_contracts.schemas docs/reference/schemas
 	@$(BIN)/python -m tomobeam_deploy.network inventories/beamline > docs/reference/ports.md
+	@$(BIN)/python -m tomobeam_contracts.registries $(REGISTRIES) > services/registry.json
 
 UNIT := $(BIN)/python -m pytest tests/unit -n 2
 
@@ -146,6 +158,12 @@ test: .venv/.dev browser ## everything that the local profile needs, against rea
 	@$(UNIT)
 	@$(BIN)/python -m pytest tests/services tests/faults tests/e2e $(addprefix --ignore=,$(BEAMLINE) $(CONTAINERS)) -n 2 --dist loadfile --durations 15
 
+dlsia: .venv-dlsia/.done ## install the networks of DLSIA into .venv-dlsia, for a worker's conda jobs (PyTorch without CUDA)
+
+test-dlsia: .venv/.dev .venv-dlsia/.done ## types and tests of the networks, in minutes
+	@$(BIN)/pyright -p services/dlsia
+	@$(BIN)/python -m pytest tests/services/dlsia --durations 5
+
 molecule: .venv/.dev ## both scenarios, each from bare hosts to none
 	@PATH=$(CURDIR)/$(BIN):$$PATH molecule test -s default
 	@PATH=$(CURDIR)/$(BIN):$$PATH molecule test -s beamline
@@ -158,5 +176,5 @@ bench: .venv/.dev browser ## benchmarks: each compares two things and prints a r
 
 clean: ## remove what make built; data/ is kept (DATA=1 removes what the platform wrote too)
 	@if [ -x $(BIN)/tomobeam ]; then $(BIN)/tomobeam down; fi
-	rm -rf .venv .tools .pytest_cache .ruff_cache build
+	rm -rf .venv .venv-dlsia .tools .pytest_cache .ruff_cache build
 	$(if $(DATA),git clean -fdX data)

@@ -15,10 +15,12 @@ from scipy import ndimage
 
 from tests.support.specimens import Array, mean_iou, strokes, textured_stack
 from tomobeam_segmentation.classifiers import Classifier, classifier
-from tomobeam_segmentation.features import FeatureSettings, bands, compute
+from tomobeam_segmentation.features import FeatureSettings, bands, compute, feature_settings
 from tomobeam_segmentation.inference import Segmenter
 from tomobeam_segmentation.intensity import measure_range
-from tomobeam_segmentation.registry import check_parameters, feature_settings
+from tomobeam_segmentation.pixel_model import PixelModel
+from tomobeam_segmentation.pixels import PIXELS
+from tomobeam_segmentation.registry import check_parameters
 from tomobeam_segmentation.store import ModelCard
 
 SIZE = 1024
@@ -37,7 +39,7 @@ def main() -> None:
     def segment(name: str) -> Callable[[], None]:
         return lambda: found.update({name: segmenters[name].segment(image[1])[0]})
 
-    settings = segmenters[ALGORITHMS[0]].card.features
+    settings = feature_settings(segmenters[ALGORITHMS[0]].card.parameters)
     plane = segmenters[ALGORITHMS[0]].card.intensity.normalise(image[1])[0]
     seconds = alternate(
         {name: segment(name) for name in ALGORITHMS}
@@ -56,7 +58,7 @@ def main() -> None:
 
 def train(name: str, image: Array, mask: Array) -> Segmenter:
     """A segmenter with the form's defaults, trained on the first slice."""
-    parameters = check_parameters(name, {"n_jobs": 1})
+    parameters = check_parameters(PIXELS, name, {"n_jobs": 1})
     settings = feature_settings(parameters)
     intensity = measure_range(lambda z: image[z], len(image))
     features = compute(intensity.normalise(image[0])[0], settings)[:, mask >= 0].T
@@ -70,15 +72,14 @@ def train(name: str, image: Array, mask: Array) -> Segmenter:
         mask_uri="",
         job_name="bench",
         parameters=parameters,
-        features=settings,
         intensity=intensity,
         labels=[0, 1, 2],
         class_count=3,
         scores={},
-        file="",
+        file="model",
         sha256="",
     )
-    return Segmenter(card, model, keep_probability=False)
+    return Segmenter(card, PixelModel(settings, model), keep_probability=False)
 
 
 def scipy_features(plane: Array, settings: FeatureSettings) -> None:

@@ -27,6 +27,9 @@ COMMON = "services/common"
 # Where an image holds its environment; services/common/Containerfile says so too.
 BIN = Path("/opt/tomobeam/bin")
 
+# The extras of a package that computes on processors or on NVIDIA's GPUs.
+CPU, CUDA = "[cpu]", "[cuda]"
+
 # Of what build.py does with its inputs; a higher one makes every image anew.
 RECIPE = 2
 
@@ -68,9 +71,12 @@ class Image:
     @property
     def arguments(self) -> dict[str, str]:
         """What its Containerfile is told."""
-        if not self.debian_packages:
-            return {}
-        return {"PACKAGES": " ".join(self.debian_packages), "USER_ID": str(self.user_id)}
+        told = {}
+        if any(package.endswith(CUDA) for package in self.packages):
+            told["CUDA"] = "1"
+        if self.debian_packages:
+            told |= {"PACKAGES": " ".join(self.debian_packages), "USER_ID": str(self.user_id)}
+        return told
 
     @property
     def release(self) -> Release | None:
@@ -108,6 +114,11 @@ JOBS = (
         folder="services/segmentation",
         title="The jobs of the registry's CPU algorithms",
         packages=("tomobeam-segmentation",),
+    ),
+    Image(
+        folder="services/dlsia",
+        title="The jobs of the registry's networks, and of its CPU algorithms",
+        packages=(f"tomobeam-dlsia{CPU}",),
     ),
 )
 
@@ -161,7 +172,14 @@ def _of_jobs(site: Site) -> Iterator[Image]:
     for job in JOBS:
         aliases = {name for name in called if name.rpartition(":")[0] == job.repository}
         if aliases:
-            yield replace(job, user_id=site.accounts.shared, aliases=tuple(sorted(aliases)))
+            yield replace(
+                job,
+                user_id=site.accounts.shared,
+                aliases=tuple(sorted(aliases)),
+                packages=tuple(
+                    package.replace(CPU, CUDA) if site.cuda else package for package in job.packages
+                ),
+            )
 
 
 def _union(several: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from tomobeam_deploy.releases.release import (
     Release,
     ReleaseError,
     inputs_of,
+    pip,
     uv,
 )
 from tomobeam_deploy.releases.stamp import tree_stamp
@@ -35,6 +36,8 @@ MANIFEST = "release.json"
 
 _PYTHON = f"python{HOST_PYTHON_VERSION.rpartition('.')[0]}"
 _SITE_PACKAGES = f"lib/{_PYTHON}/site-packages"
+# Modules that say they are for a Python newer than the host's; PyTorch has one.
+_NEWER = r"/py3(1[2-9]|[2-9][0-9])_[a-z0-9_]+\.py$"
 _LINKS = {"python": str(HOST_PYTHON), "python3": "python", _PYTHON: "python"}
 # What uv puts into an environment for itself; backups skip a folder with the last.
 _OF_UV = (".gitignore", ".lock", "CACHEDIR.TAG")
@@ -103,11 +106,17 @@ def install(inputs: Inputs, requirements: Path, environment: Path) -> None:
     # uv takes a member for unchanged as long as its pyproject.toml is.
     fresh = [word for member in inputs.members for word in ("--refresh-package", member)]
     for_host = ("--python-version", HOST_PYTHON_VERSION, "--python-platform", HOST_PLATFORM)
-    into = ("--python", str(environment / "bin" / "python"))
+    python = str(environment / "bin" / "python")
+    into = ("--python", python)
     uv(
         inputs.tree, "pip", "install", *into, *for_host, *fresh,
         "--no-deps", "--link-mode", "hardlink", "--requirements", str(requirements),
     )  # fmt: skip
+    for listed in inputs.beside:
+        pip(
+            inputs.tree, "--python", python, "install", "--quiet", "--disable-pip-version-check",
+            "--no-deps", "--no-compile", "--require-hashes", "--requirement", str(listed),
+        )  # fmt: skip
     if inputs_of(inputs.release.service, inputs.packages, inputs.tree, inputs.schema) != inputs:
         raise ReleaseError(
             f"{inputs.release.service}: the tree was changed while it was built; build it again"
@@ -159,7 +168,7 @@ def _make_relocatable(environment: Path, members: tuple[str, ...]) -> None:
 def _compile(environment: Path, release: Release) -> None:
     """Compile all modules: a host's services may not write where they are installed."""
     places = ("-s", str(environment), "-p", release.folder)
-    command = [sys.executable, "-m", "compileall", "-q", "-f", "-j", "0", *places]
+    command = [sys.executable, "-m", "compileall", "-q", "-f", "-j", "0", "-x", _NEWER, *places]
     command.append(str(environment / "lib"))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

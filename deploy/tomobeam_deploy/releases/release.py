@@ -17,6 +17,7 @@ from tomobeam_deploy.templates import ROOT
 
 OPT = Path("/opt/tomobeam")
 UV = ROOT / ".tools" / "uv" / "bin" / "uv"
+PIP = UV.with_name("pip")
 
 # What every host has: Debian 12. The controller's own Python may be another 3.11, and it matters:
 # async-timeout, for one, is only needed before 3.11.3.
@@ -30,6 +31,7 @@ RECIPE = 1
 _SERVICE = re.compile(r"[a-z][a-z0-9-]*")
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+]*")
 _DIGEST = re.compile(r"[0-9a-f]{12}")
+_PACKAGE = re.compile(r"([a-z0-9-]+)(?:\[([a-z]+)\])?")
 
 
 class ReleaseError(RuntimeError):
@@ -84,6 +86,8 @@ class Inputs:
     """names of the workspace's packages among them"""
     schema: tuple[str, ...]
     """what of it prints the revisions of its databases' schemas"""
+    beside: tuple[Path, ...]
+    """requirements that the lock cannot hold, by hash, each with the index that has them"""
 
 
 def check_service(name: str) -> None:
@@ -103,7 +107,8 @@ def release_of(
 
     Args:
         service: its name.
-        packages: the workspace's packages that are installed in it.
+        packages: the workspace's packages that are installed in it; `name[extra]` with an extra,
+            and with what `extra-<extra>.txt` in the package's folder lists, if that is there.
         schema: a program of it with its arguments that prints as JSON, database → revisions, the
             revisions of schemas that it knows, newest first.
         tree: the repository.
@@ -124,7 +129,10 @@ def inputs_of(
     """
     if not packages:
         raise ReleaseError(f"{service}: no packages are named")
-    wanted = [word for name in sorted(set(packages)) for word in ("--package", name)]
+    named = [_parts(package) for package in sorted(set(packages))]
+    extras = sorted({extra for _, extra in named if extra})
+    wanted = [word for name, _ in named for word in ("--package", name)]
+    wanted += [word for extra in extras for word in ("--extra", extra)]
     flags = ("--frozen", "--no-dev", "--no-editable", "--no-annotate", "--no-header", "--quiet")
     requirements = uv(tree, "export", "--python", sys.executable, *flags, *wanted)
     # The lock's members come as paths: ./services/common
@@ -135,14 +143,24 @@ def inputs_of(
         for folder, project in zip(folders, projects, strict=True)
         for path in _sources(folder, project)
     }
+    listed = [folder / f"extra-{extra}.txt" for folder in folders for extra in extras]
+    beside = tuple(path for path in listed if path.exists())
+    texts = [path.read_text(encoding="utf-8") for path in beside]
     version = read_project(tree)["project"]["version"]
     host = [str(HOST_PYTHON), HOST_PYTHON_VERSION, HOST_PLATFORM]
-    decides = [RECIPE, service, version, host, requirements, sources, *schema]
+    decides = [RECIPE, service, version, host, requirements, sources, *schema, *texts]
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
     archive = tree / "build" / "releases" / f"{service}-{version}-{digest}.tar"
     members = tuple(project["project"]["name"] for project in projects)
     release = Release(service, version, digest, archive)
-    return Inputs(tree, packages, release, requirements, members, schema)
+    return Inputs(tree, packages, release, requirements, members, schema, beside)
+
+
+def _parts(package: str) -> tuple[str, str | None]:
+    found = _PACKAGE.fullmatch(package)
+    if not found:
+        raise ReleaseError(f"{package!r} names no package; name[extra] does")
+    return found[1], found[2]
 
 
 def read_project(folder: Path) -> dict:
@@ -159,14 +177,27 @@ def uv(tree: Path, *arguments: str) -> str:
     Raises:
         ReleaseError: it is missing, or fails; with what it says.
     """
+    return _run(UV, tree, arguments)
+
+
+def pip(tree: Path, *arguments: str) -> None:
+    """Run the pip that came with uv in the tree: it passes over an index that does not answer.
+
+    Raises:
+        ReleaseError: it is missing, or fails; with what it says.
+    """
+    _run(PIP, tree, arguments)
+
+
+def _run(program: Path, tree: Path, arguments: tuple[str, ...]) -> str:
     try:
         done = subprocess.run(
-            [str(UV), *arguments], cwd=tree, capture_output=True, text=True, check=False
+            [str(program), *arguments], cwd=tree, capture_output=True, text=True, check=False
         )
     except FileNotFoundError as error:
         raise ReleaseError(f"uv is missing; get it by: make {UV.relative_to(ROOT)}") from error
     if done.returncode:
-        raise ReleaseError(f"uv {arguments[0]}: {done.stderr.strip()}")
+        raise ReleaseError(f"{program.name} {arguments[0]}: {done.stderr.strip()}")
     return done.stdout
 
 

@@ -101,6 +101,9 @@ class Site(Strict):
     launchers: Launchers = Field(
         default=Launchers(), description="how jobs are run, and what a client may wish of them"
     )
+    cuda: bool = Field(
+        default=False, description="the images of jobs compute on NVIDIA's GPUs; larger by far"
+    )
     jobs_at_once: int = Field(default=2, gt=0, description="limit of the work pool")
     heartbeat: Heartbeat = Heartbeat()
     database_server: DatabaseServer = DatabaseServer()

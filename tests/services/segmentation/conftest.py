@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.segmentation.jobs import Lab, Painted, paint
+from tests.services.segmentation.jobs import Lab, Painted, paint, run
 from tests.support.platform import Platform, local_platform
-from tomobeam_segmentation.job import run
 
 
 def lab_of(platform: Platform, folder: Path) -> Lab:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,12 @@ from tomobeam_contracts.tree import (
     recon_path,
     result_path,
 )
+from tomobeam_segmentation import job
+from tomobeam_segmentation.pixels import PIXELS
 
+run = partial(job.run, PIXELS)
 Array = np.ndarray[Any, Any]
+SEGMENT = Path(sys.executable).with_name("tomobeam-segment")
 FEW = {"n_estimators": 20, "sigma_max": 4.0, "n_jobs": 2}
 PAINTED = [0, 2]
 
@@ -40,6 +45,8 @@ class Lab:
     url: str
     key: str
     folder: Path
+    parameters: dict[str, Any] = field(default_factory=lambda: dict(FEW))
+    """of the algorithms, where a test says nothing"""
     client: TiledClient = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,13 +93,13 @@ class Lab:
             **io,
         }
         given = {name: value for name, value in fields.items() if value is not None}
-        job = JobFile(
+        file = JobFile(
             io_parameters=JobIoParameters(**given),
-            model_parameters=FEW if model_parameters is None else FEW | model_parameters,
+            model_parameters=self.parameters | (model_parameters or {}),
         )
         path = self.folder / f"{uuid.uuid4().hex}.yaml"
         path.touch(mode=0o600)
-        path.write_text(job.to_yaml())
+        path.write_text(file.to_yaml())
         return path
 
     def result(self, uid: str, name: str = SEG_RESULT) -> Array:
@@ -138,9 +145,10 @@ def paint(lab: Lab, slices: int = 4, size: int = 128) -> Painted:
     )
 
 
-def start(step: str, algorithm: str, params: Path, **environment: str) -> subprocess.Popen[str]:
+def start(
+    step: str, algorithm: str, params: Path, *, command: Path = SEGMENT, **environment: str
+) -> subprocess.Popen[str]:
     """Start a job as a process of its own."""
-    command = Path(sys.executable).with_name("tomobeam-segment")
     return subprocess.Popen(
         [command, step, algorithm, params],
         stdout=subprocess.PIPE,
@@ -161,9 +169,9 @@ def lines_until(process: subprocess.Popen[str], beginning: str) -> list[str]:
     raise AssertionError(f"no line {beginning!r} in {lines}; {process.communicate()[1]}")
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def finish(process: subprocess.Popen[str], timeout_s: float = 120) -> tuple[int, str, str]:
     """Exit code, the rest of its output, and its errors."""
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=timeout_s)
     return process.returncode, out, err
 
 

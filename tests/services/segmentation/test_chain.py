@@ -3,12 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.services.segmentation.jobs import PAINTED, finish, start
+from tests.services.segmentation.jobs import PAINTED, finish, run, start
 from tests.support.specimens import mean_iou
 from tomobeam_contracts.destinations import PROBABILITY
 from tomobeam_contracts.job import Progress
 from tomobeam_contracts.tree import ResultMetadata, result_path
-from tomobeam_segmentation.job import run
 
 ALGORITHMS = ("random-forest", "gradient-boosting")
 

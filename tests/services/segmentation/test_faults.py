@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from tests.services.segmentation.conftest import lab_of
-from tests.services.segmentation.jobs import finish, kill, lines_until, paint, start
+from tests.services.segmentation.jobs import finish, kill, lines_until, paint, run, start
 from tests.support.platform import local_platform
-from tomobeam_segmentation.job import run
 
 ONE = {"n_jobs": 1, "save_probability": True}
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.services.segmentation.jobs import Lab, Painted
 from tests.support.containers import CONFIGURATION, missing
-from tests.support.platform import make_site
+from tests.support.platform import REPOSITORY, make_site
 from tests.support.specimens import mean_iou
 from tomobeam_contracts.flow import TaskName
 from tomobeam_contracts.job import Progress
@@ -27,13 +28,15 @@ SEALED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=all", "--security-opt=no-ne
 
 
 class JobImage:
-    """The registry's first algorithm, by the image and the commands that it names."""
+    """An algorithm of the registry, by the image and the commands that it names."""
 
-    def __init__(self, folder: Path) -> None:
-        site = make_site(folder, containers=Containers())
-        self.algorithm = Registry.read(site.registry).contents[0]
+    def __init__(self, folder: Path, algorithm: str) -> None:
+        registry = REPOSITORY / "services/registry.json"
+        site = make_site(folder, containers=Containers(), registry=registry)
+        self.algorithm = Registry.read(registry).find(algorithm)
         self.name = f"{self.algorithm.image_name}:{self.algorithm.image_tag}"
-        self.release = images_of(site)["segmentation"].release
+        images = images_of(site).values()
+        self.release = next(image.release for image in images if self.name in image.aliases)
         self.configuration = folder / "containers.conf"
         self.configuration.write_text(CONFIGURATION)
 
@@ -59,11 +62,11 @@ class JobImage:
         return done.stdout
 
 
-@pytest.fixture
-def job(tmp_path: Path) -> JobImage:
+@pytest.fixture(params=["random-forest", "dlsia-msdnet"])
+def job(request: pytest.FixtureRequest, tmp_path: Path) -> JobImage:
     if why := missing():
         pytest.skip(why)
-    job = JobImage(tmp_path)
+    job = JobImage(tmp_path, request.param)
     if not job.is_of_this_tree():
         pytest.skip(f"{job.name} is not built from this tree; make images does")
     return job
@@ -72,12 +75,14 @@ def job(tmp_path: Path) -> JobImage:
 def test_it_trains_and_segments(job: JobImage, lab: Lab, painted: Painted) -> None:
     models = lab.folder / "models"
     mask = lab.uri(painted.mask_path)
-    params = lab.params(painted.image_path, uid_save="image-t", mask_tiled_uri=mask)
+    uid = f"image-{job.algorithm.model_name}"
+    lab = replace(lab, parameters={"n_jobs": 1})
+    params = lab.params(painted.image_path, uid_save=f"{uid}-t", mask_tiled_uri=mask)
     said = job.step("train", params, models)
-    assert said.startswith("tomobeam-segment ")
-    params = lab.params(painted.image_path, uid_save="image", uid_retrieve="image-t")
+    assert said.startswith(f"{job.algorithm.command('train')[0]} ")
+    params = lab.params(painted.image_path, uid_save=uid, uid_retrieve=f"{uid}-t")
     said = job.step("inference", params, models)
     steps = [str(step) for step in map(Progress.parse, said.splitlines()) if step]
     assert steps == [f"progress {k}/4 slices segmented" for k in (1, 2, 3, 4)]
-    assert mean_iou(lab.result("image"), painted.truth) > 0.8
+    assert mean_iou(lab.result(uid), painted.truth) > 0.8
     assert lab.key not in said

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.services.segmentation.jobs import run
 from tomobeam_contracts.destinations import RESULTS
-from tomobeam_segmentation.job import run
 
 
 def refused(lab, capsys, step, params, algorithm="gradient-boosting"):

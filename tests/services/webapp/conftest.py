@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from tests.services.webapp.page import Page
 from tests.support.browser import chromium
-from tests.support.platform import Platform, local_platform
+from tests.support.platform import REPOSITORY, Platform, local_platform
 from tests.support.specimens import textured_stack
 from tests.support.stacks import add_recon
 from tomobeam_common.tiled import TiledClient
@@ -26,7 +26,9 @@ USER, PASSWORD = "alice", "correct horse battery"
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with local_platform(tmp_path_factory.mktemp("page"), SERVICES) as platform:
+    every = {"registry": REPOSITORY / "services/registry.json"}
+    folder = tmp_path_factory.mktemp("page")
+    with local_platform(folder, SERVICES, lambda site: site.model_copy(update=every)) as platform:
         command(platform, "user", "add", USER, typed=PASSWORD + "\n")
         yield platform
 

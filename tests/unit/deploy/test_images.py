@@ -22,6 +22,7 @@ from tomobeam_deploy.releases.release import inputs_of
 from tomobeam_deploy.site import Accounts, Broker, Containers, Database, Runtime, Site, SiteError
 
 CONTAINERS = Containers()
+EVERY_ALGORITHM = REPOSITORY / "services/registry.json"
 EVERYTHING = (
     {"broker": Broker.EMBEDDED, "containers": CONTAINERS},
     {"broker": Broker.ACTIVEMQ, "containers": Containers(database=Database.POSTGRESQL)},
@@ -125,12 +126,27 @@ def test_services_with_one_containerfile_share_an_image(tmp_path: Path) -> None:
 def test_the_registry_of_this_repository_names_images_of_jobs_as_they_are_built(
     tmp_path: Path,
 ) -> None:
-    site = make_site(tmp_path, containers=CONTAINERS)
+    site = make_site(tmp_path, containers=CONTAINERS, registry=EVERY_ALGORITHM)
     built = images_of(site)
     names = {alias for job in JOBS for alias in built[job.name].aliases}
     algorithms = Registry.read(site.registry).contents
     assert {f"{each.image_name}:{each.image_tag}" for each in algorithms} == names
     assert names == {f"{job.repository}:{version()}" for job in JOBS}
+
+
+def test_the_networks_come_without_cuda_unless_the_site_wants_it(tmp_path: Path) -> None:
+    site = make_site(tmp_path, containers=CONTAINERS, registry=EVERY_ALGORITHM)
+    usual = images_of(site)["dlsia"]
+    cuda = images_of(site.model_copy(update={"cuda": True}))["dlsia"]
+    assert usual.arguments == {}
+    assert cuda.arguments == {"CUDA": "1"}
+    assert usual.aliases == cuda.aliases == (f"localhost/tomobeam-dlsia:{version()}",)
+    assert usual.tag("base") != cuda.tag("base")
+    found = {name: inputs_of("dlsia", image.packages, REPOSITORY).requirements
+             for name, image in (("usual", usual), ("cuda", cuda))}  # fmt: skip
+    assert "nvidia-" not in found["usual"]
+    assert "nvidia-" in found["cuda"]
+    assert "dlsia" not in images_of(make_site(tmp_path, containers=CONTAINERS))
 
 
 def test_a_job_is_called_as_the_site_calls_it_and_not_made_where_it_is_not(tmp_path: Path) -> None:

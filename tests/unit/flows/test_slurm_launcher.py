@@ -64,6 +64,11 @@ def test_the_older_forms_wishes() -> None:
     assert words[-1] == "--gres=gpu:a100:1"
 
 
+def test_a_cluster_without_gpus_is_asked_for_none() -> None:
+    site = SITE.model_copy(update={"gpu_request": None})
+    assert not [word for word in _options(site, gpu=True) if word.startswith("--gres")]
+
+
 @pytest.mark.parametrize("empty", ["", [], [""], None])
 def test_an_empty_wish_is_none(empty: Any) -> None:
     assert "--partition=batch" in _options(partitions=empty, reservations=empty, max_time="")

@@ -6,10 +6,12 @@ import pytest
 from tests.support.specimens import mean_iou, strokes, textured_stack
 from tomobeam_segmentation.classifiers import class_weights, classifier
 from tomobeam_segmentation.errors import JobError
-from tomobeam_segmentation.features import compute
+from tomobeam_segmentation.features import compute, feature_settings
 from tomobeam_segmentation.inference import Segmenter
 from tomobeam_segmentation.intensity import measure_range
-from tomobeam_segmentation.registry import check_parameters, feature_settings
+from tomobeam_segmentation.pixel_model import PixelModel
+from tomobeam_segmentation.pixels import PIXELS
+from tomobeam_segmentation.registry import check_parameters
 from tomobeam_segmentation.store import ModelCard
 
 ALGORITHMS = ("random-forest", "gradient-boosting")
@@ -28,7 +30,7 @@ def stack():
 @pytest.fixture(scope="module", params=ALGORITHMS)
 def trained(request, stack):
     image, truth = stack
-    parameters = check_parameters(request.param, FEW)
+    parameters = check_parameters(PIXELS, request.param, FEW)
     settings = feature_settings(parameters)
     intensity = measure_range(lambda z: image[z], 2)
     mask = strokes(truth[0], 20)
@@ -43,7 +45,6 @@ def trained(request, stack):
         mask_uri="m",
         job_name="j",
         parameters=parameters,
-        features=settings,
         intensity=intensity,
         labels=[0, 1, 2],
         class_count=4,
@@ -54,10 +55,14 @@ def trained(request, stack):
     return kind, features, labels, parameters, card, kind.fit(features, labels, parameters, quiet)
 
 
+def as_model(card, found):
+    return PixelModel(feature_settings(card.parameters), found)
+
+
 def test_an_unpainted_slice_is_segmented_well(trained, stack):
     *_, card, model = trained
     image, truth = stack
-    found, share = Segmenter(card, model, keep_probability=False).segment(image[1])
+    found, share = Segmenter(card, as_model(card, model), keep_probability=False).segment(image[1])
     assert found.dtype == np.int8
     assert share is None
     assert mean_iou(found, truth[1]) > 0.8
@@ -67,7 +72,7 @@ def test_probability_goes_with_the_classes(trained, stack):
     *_, card, model = trained
     image = stack[0][1].copy()
     image[:3, :5] = np.nan
-    found, share = Segmenter(card, model, keep_probability=True).segment(image)
+    found, share = Segmenter(card, as_model(card, model), keep_probability=True).segment(image)
     assert share.shape == (4, *image.shape)
     assert share.dtype == np.uint8
     assert np.all(found[:3, :5] == -1)
@@ -120,7 +125,7 @@ def test_a_model_of_other_features_is_refused(trained, tmp_path):
 def test_a_forest_that_points_outside_itself_is_refused(tmp_path):
     from tomobeam_segmentation.forest import Forest
 
-    parameters = check_parameters("random-forest", {"n_estimators": 10, "n_jobs": 1})
+    parameters = check_parameters(PIXELS, "random-forest", {"n_estimators": 10, "n_jobs": 1})
     random = np.random.default_rng(0)
     features = random.random((50, 3), np.float32)
     model = Forest.fit(features, (features[:, 0] > 0.5).astype(int), parameters, quiet)

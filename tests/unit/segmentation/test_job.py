@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from tomobeam_contracts.registry import Registry
-from tomobeam_segmentation.cli import ALGORITHMS, STEPS
+from tomobeam_segmentation.cli import STEPS
 from tomobeam_segmentation.errors import JobError
 from tomobeam_segmentation.job import read_job
-from tomobeam_segmentation.registry import REGISTRY_FILE, check_parameters
+from tomobeam_segmentation.pixels import PIXELS
+from tomobeam_segmentation.registry import check_parameters
 
 KEY = "topsecretkey"
 HEAVY = ("numpy", "scipy", "cv2", "sklearn", "skops", "xgboost", "pydantic", "httpx", "yaml")
@@ -53,20 +54,20 @@ cli.main(["train", "random-forest", {str(tmp_path / "none.yaml")!r}])
 
 
 def test_the_registry_names_commands_that_exist():
-    registry = Registry.read(REGISTRY_FILE)
-    assert [a.model_name for a in registry.contents] == list(ALGORITHMS)
+    registry = Registry.read(PIXELS.registry)
+    assert [a.model_name for a in registry.contents] == list(PIXELS.names)
     for algorithm in registry.contents:
         for step in STEPS:
             assert algorithm.command(step) == ["tomobeam-segment", step, algorithm.model_name]
 
 
 def test_the_registry_holds_only_what_its_contract_knows():
-    Registry.model_validate_json(REGISTRY_FILE.read_bytes())
+    Registry.model_validate_json(PIXELS.registry.read_bytes())
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", PIXELS.names)
 def test_every_default_passes_its_own_check(algorithm):
-    for parameter in Registry.read(REGISTRY_FILE).find(algorithm).gui_parameters:
+    for parameter in Registry.read(PIXELS.registry).find(algorithm).gui_parameters:
         assert parameter.check(parameter.default) == parameter.default
         assert parameter.title
         assert parameter.comp_group
@@ -76,7 +77,7 @@ def test_the_registry_is_printed(capsys):
     from tomobeam_segmentation.cli import main
 
     main(["registry"])
-    assert json.loads(capsys.readouterr().out) == json.loads(REGISTRY_FILE.read_text())
+    assert json.loads(capsys.readouterr().out) == json.loads(PIXELS.registry.read_text())
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_the_registry_is_printed(capsys):
 )
 def test_a_wrong_parameter_is_named(values, sentence):
     with pytest.raises(JobError, match=sentence):
-        check_parameters("random-forest", values)
+        check_parameters(PIXELS, "random-forest", values)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_a_wrong_parameter_is_named(values, sentence):
 )
 def test_a_wrong_field_is_named_and_no_key_is_shown(tmp_path, changes, sentence):
     with pytest.raises(JobError, match=sentence) as refused:
-        read_job("random-forest", params(tmp_path, **changes), "1")
+        read_job(PIXELS, "random-forest", params(tmp_path, **changes), "1")
     assert KEY not in str(refused.value)
 
 
@@ -127,11 +128,11 @@ def test_a_file_that_is_no_job_is_named_and_no_key_is_shown(tmp_path, content, s
     path = tmp_path / "params.yaml"
     path.write_bytes(content)
     with pytest.raises(JobError, match=f"params.yaml: .*{sentence}") as refused:
-        read_job("random-forest", path, "1")
+        read_job(PIXELS, "random-forest", path, "1")
     assert KEY not in str(refused.value)
 
 
 def test_patience_is_a_setting(tmp_path, monkeypatch):
     monkeypatch.setenv("TOMOBEAM_TILED_PATIENCE_S", "soon")
     with pytest.raises(JobError, match="TOMOBEAM_TILED_PATIENCE_S"):
-        read_job("random-forest", params(tmp_path), "1")
+        read_job(PIXELS, "random-forest", params(tmp_path), "1")

@@ -5,8 +5,10 @@ import pytest
 
 from tomobeam_segmentation.classifiers import classifier
 from tomobeam_segmentation.errors import JobError, JobFailed
+from tomobeam_segmentation.features import feature_settings
 from tomobeam_segmentation.intensity import IntensityRange
-from tomobeam_segmentation.registry import check_parameters, feature_settings
+from tomobeam_segmentation.pixels import PIXELS
+from tomobeam_segmentation.registry import check_parameters
 from tomobeam_segmentation.resume import Resume
 from tomobeam_segmentation.store import load_model, model_folder, save_model, write_atomically
 
@@ -14,7 +16,7 @@ from tomobeam_segmentation.store import load_model, model_folder, save_model, wr
 @pytest.fixture(scope="module")
 def parameters():
     return check_parameters(
-        "gradient-boosting", {"n_estimators": 10, "n_jobs": 1, "sigma_max": 1.0}
+        PIXELS, "gradient-boosting", {"n_estimators": 10, "n_jobs": 1, "sigma_max": 1.0}
     )
 
 
@@ -36,7 +38,6 @@ def card(parameters):
         "mask_uri": "m",
         "job_name": "j",
         "parameters": parameters,
-        "features": feature_settings(parameters),
         "intensity": IntensityRange(low=0, high=1),
         "labels": [0, 2],
         "class_count": 3,
@@ -46,17 +47,17 @@ def card(parameters):
 
 def test_a_model_is_found_again_with_its_card(tmp_path, model, card):
     kept = save_model(tmp_path / "abc", model, card)
-    found, again = load_model(tmp_path / "abc", "gradient-boosting")
+    found, again = load_model(tmp_path / "abc", PIXELS, "gradient-boosting", {})
     assert found == kept
-    probe = np.random.default_rng(1).random((5, len(found.features.names)), np.float32)
-    np.testing.assert_array_equal(again.probability(probe), model.probability(probe))
+    probe = np.random.default_rng(1).random((5, len(again.features.names)), np.float32)
+    np.testing.assert_array_equal(again.classifier.probability(probe), model.probability(probe))
     assert {p.name for p in (tmp_path / "abc").iterdir()} == {"model.json", "boosting.ubj"}
 
 
 def test_training_again_replaces_it(tmp_path, model, card):
     save_model(tmp_path / "abc", model, card)
     save_model(tmp_path / "abc", model, {**card, "job_name": "second"})
-    assert load_model(tmp_path / "abc", "gradient-boosting")[0].job_name == "second"
+    assert load_model(tmp_path / "abc", PIXELS, "gradient-boosting", {})[0].job_name == "second"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_what_is_no_such_model_is_refused(tmp_path, model, card, case):
     save_model(tmp_path / "abc", model, card)
     harm(tmp_path / "abc")
     with pytest.raises(JobError, match=f"uid_retrieve: model abc.*{sentence}"):
-        load_model(tmp_path / "abc", algorithm)
+        load_model(tmp_path / "abc", PIXELS, algorithm, {})
 
 
 @pytest.mark.parametrize("uid", ["", "..", "../other", "/etc", "a/b", ".hidden", "a\nb"])

@@ -116,6 +116,16 @@ def test_every_type_of_field_has_a_widget() -> None:
     assert all(f"'key': '{kind}'" in built for kind in types)
 
 
+def test_the_form_marks_what_is_made_for_a_gpu() -> None:
+    network = FOREST.model_copy(update={"model_name": "net", "is_gpu_enabled": True})
+    assert form.choices([FOREST, network]) == [
+        {"value": "random-forest", "label": "random-forest"},
+        {"value": "net", "label": "net (GPU)"},
+    ]
+    assert form.GPU_NOTE in str(form.about(network).to_plotly_json())
+    assert form.GPU_NOTE not in str(form.about(FOREST).to_plotly_json())
+
+
 def test_a_failure_is_a_sentence_without_the_log() -> None:
     message = (
         "Step 1 of 1, train with random-forest: random-forest train: it ended with code 3."

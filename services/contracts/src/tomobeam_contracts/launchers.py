@@ -62,7 +62,9 @@ class SlurmJobs(Wire):
     env_vars: tuple[Variable, ...] = Field(
         default=(), description="names of the environment variables that a client may set"
     )
-    gpu_request: str = Field(default="gpu:1", description="Slurm's --gres of a GPU algorithm")
+    gpu_request: str | None = Field(
+        default="gpu:1", description="Slurm's --gres of a GPU algorithm; None: no node has a GPU"
+    )
     limits: Limits = Limits(max_time_s=3600)
 
 

@@ -63,6 +63,16 @@ def doubling_scales(smallest: float, largest: float) -> tuple[float, ...]:
     return tuple(smallest * 2.0**step for step in range(steps + 1))
 
 
+def feature_settings(parameters: dict[str, Any]) -> FeatureSettings:
+    """The filters that the parameters ask for."""
+    return FeatureSettings(
+        sigmas=doubling_scales(parameters["sigma_min"], parameters["sigma_max"]),
+        edges=parameters["use_edges"],
+        texture=parameters["use_texture"],
+        shape=parameters["use_shape"],
+    )
+
+
 def compute(plane: Plane, settings: FeatureSettings) -> Plane:
     """All features of `plane`, float32 (H, W), as float32 (features, H, W).
 

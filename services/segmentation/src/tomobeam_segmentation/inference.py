@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from tomobeam_contracts.tree import UNLABELLED, ResultMetadata
 from tomobeam_segmentation.access import Image, Place
-from tomobeam_segmentation.classifiers import Array, Classifier
+from tomobeam_segmentation.algorithms import Model
+from tomobeam_segmentation.classifiers import Array
 from tomobeam_segmentation.errors import JobError
-from tomobeam_segmentation.features import bands
 from tomobeam_segmentation.job import Job
 from tomobeam_segmentation.masks import Mask
 from tomobeam_segmentation.results import Result
@@ -28,7 +27,7 @@ class Segmenter:
     """A model and how to use it on a slice."""
 
     card: ModelCard
-    model: Classifier
+    model: Model
     keep_probability: bool
 
     def segment(self, values: Array) -> tuple[Array, Array | None]:
@@ -43,13 +42,10 @@ class Segmenter:
         share = None
         if self.keep_probability:
             share = np.zeros((self.card.class_count, *plane.shape), np.uint8)
-        for rows, features in bands(plane, self.card.features):
-            samples = np.ascontiguousarray(features.reshape(features.shape[0], -1).T)
-            found = self.model.probability(samples)
-            labels[rows] = values_of[found.argmax(axis=1)].reshape(-1, plane.shape[1])
+        for rows, found in self.model.probability(plane):
+            labels[rows] = values_of[found.argmax(axis=0)]
             if share is not None:
-                shares = np.rint(found * 255).astype(np.uint8)
-                share[self.card.labels, rows] = shares.T.reshape(-1, *labels[rows].shape)
+                share[self.card.labels, rows] = np.rint(found * 255).astype(np.uint8)
         labels[~finite] = UNLABELLED
         if share is not None:
             share[:, ~finite] = 0
@@ -73,7 +69,7 @@ def inference(job: Job) -> None:
         planes = range(image.shape[0]) if slices is None else slices
         metadata = _metadata(job, card, slices)
         resume = Resume(
-            model_folder(job.io.models_dir, job.io.uid_save, "uid_save"),
+            job.folder,
             {"result": metadata.to_wire(), "model": card.sha256, "shape": list(image.shape)},
         )
         done = resume.done()
@@ -106,7 +102,6 @@ def _segment_all(
     done: int,
     n_jobs: int,
 ) -> None:
-    cv2.setNumThreads(1)
     total = len(planes)
 
     def one(k: int) -> None:
@@ -141,12 +136,12 @@ def _in_order(work: Callable[[int], None], numbers: range, n_jobs: int) -> Itera
     pool.shutdown()
 
 
-def _model(job: Job) -> tuple[ModelCard, Classifier]:
+def _model(job: Job) -> tuple[ModelCard, Model]:
     uid = job.io.uid_retrieve
     if not uid:
         raise JobError("io_parameters.uid_retrieve: missing; it names the trained model")
     folder = model_folder(job.io.models_dir, uid, "uid_retrieve")
-    card, model = load_model(folder, job.algorithm)
+    card, model = load_model(folder, job.algorithms, job.algorithm, job.parameters)
     say(f"model {uid}: {card.algorithm}, trained on {card.data_uri}")
     return card, model
 

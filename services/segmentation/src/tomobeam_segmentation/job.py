@@ -15,8 +15,10 @@ from tomobeam_common.settings import SettingsError
 from tomobeam_contracts.job import JobFile, JobIoParameters
 from tomobeam_contracts.wire import explain
 from tomobeam_segmentation.access import JobSettings, Patience, Place
+from tomobeam_segmentation.algorithms import Algorithms
 from tomobeam_segmentation.errors import JobError, JobFailed, Stopped
 from tomobeam_segmentation.registry import check_parameters
+from tomobeam_segmentation.store import model_folder
 
 STOPPED_CODE = 128 + signal.SIGTERM
 
@@ -25,11 +27,17 @@ STOPPED_CODE = 128 + signal.SIGTERM
 class Job:
     """What a step was asked to do, checked as far as it can be without Tiled."""
 
+    algorithms: Algorithms
     algorithm: str
     io: JobIoParameters
     parameters: dict[str, Any]
     code_version: str
     patience: Patience
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its model, or how far it has come."""
+        return model_folder(self.io.models_dir, self.io.uid_save, "uid_save")
 
     @property
     def name(self) -> str:
@@ -49,7 +57,7 @@ class Job:
         return Place("seg", self.io.seg_tiled_uri, self.io.seg_tiled_api_key, self.patience)
 
 
-def read_job(algorithm: str, params: Path, code_version: str) -> Job:
+def read_job(algorithms: Algorithms, algorithm: str, params: Path, code_version: str) -> Job:
     """Read and check the job's file.
 
     Raises:
@@ -72,20 +80,19 @@ def read_job(algorithm: str, params: Path, code_version: str) -> Job:
         patience = Patience(JobSettings.load().tiled_patience_s)
     except SettingsError as error:
         raise JobError(str(error)) from error
-    parameters = check_parameters(algorithm, job.model_parameters)
-    return Job(algorithm, job.io_parameters, parameters, code_version, patience)
+    parameters = check_parameters(algorithms, algorithm, job.model_parameters)
+    model_folder(job.io_parameters.models_dir, job.io_parameters.uid_save, "uid_save")
+    return Job(algorithms, algorithm, job.io_parameters, parameters, code_version, patience)
 
 
-def run(step: str, algorithm: str, params: Path, code_version: str) -> int:
+def run(algorithms: Algorithms, step: str, algorithm: str, params: Path, code_version: str) -> int:
     """Run the step; returns the exit code and says on stderr, in one sentence, what went wrong."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     try:
-        job = read_job(algorithm, params, code_version)
+        job = read_job(algorithms, algorithm, params, code_version)
         if step == "train":
-            from tomobeam_segmentation.train import train
-
-            train(job)
+            algorithms.train(job)
         else:
             from tomobeam_segmentation.inference import inference
 

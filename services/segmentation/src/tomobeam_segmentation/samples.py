@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy import ndimage
@@ -34,6 +35,16 @@ class Painted:
             self.rows[chosen], self.columns[chosen], self.labels[chosen], self.strokes[chosen]
         )
 
+    @classmethod
+    def join(cls, parts: Sequence[Painted]) -> Self:
+        """All of them, one after the other."""
+        return cls(
+            *(
+                np.concatenate([np.empty(0, np.int64), *(getattr(part, name) for part in parts)])
+                for name in ("rows", "columns", "labels", "strokes")
+            )
+        )
+
 
 def painted_pixels(mask: Array, most: int, seed: int, first_stroke: int = 0) -> Painted:
     """The labelled pixels of one mask plane, int8 (H, W), at most `most` of each class.
@@ -51,12 +62,7 @@ def painted_pixels(mask: Array, most: int, seed: int, first_stroke: int = 0) -> 
         numbers = strokes[rows, columns] - 1 + first_stroke
         found.append(Painted(rows, columns, np.full(rows.size, label, np.int64), numbers))
         first_stroke += count
-    return Painted(
-        *(
-            np.concatenate([getattr(part, name) for part in found] or [np.empty(0, np.int64)])
-            for name in ("rows", "columns", "labels", "strokes")
-        )
-    )
+    return Painted.join(found)
 
 
 def evenly(labels: Array, most: int, seed: int) -> Array:

@@ -63,7 +63,7 @@ def options(wanted: Allocation, site: SlurmJobs) -> list[str]:
         words.append(f"--mem={site.limits.memory_mib}M")
     if site.limits.cpus:
         words.append(f"--cpus-per-task={math.ceil(site.limits.cpus)}")
-    if wanted.gpu:
+    if wanted.gpu and site.gpu_request:
         words.append(f"--gres={site.gpu_request}")
     return words
 

@@ -15,6 +15,28 @@ FIELD, SWITCH, FRAME = "param", "param-switch", "param-frame"
 DEFAULT_GROUP = "Settings"
 # Settings of this group concern how a job runs, not what it learns.
 RUN_GROUP = "Run"
+GPU_NOTE = (
+    "Made for a GPU, and uses one where jobs get one here."
+    " On processors it does the same, but takes many times as long."
+)
+
+
+def choices(algorithms: list[Algorithm]) -> list[dict[str, str]]:
+    """The algorithms to choose from; those made for a GPU say so."""
+    return [
+        {
+            "value": a.model_name,
+            "label": f"{a.model_name} (GPU)" if a.is_gpu_enabled else a.model_name,
+        }
+        for a in algorithms
+    ]
+
+
+def about(algorithm: Algorithm) -> Component:
+    """What the algorithm does, and what it wants."""
+    words = dmc.Spoiler(algorithm.description, maxHeight=34, showLabel="more", hideLabel="less")
+    notes = [html.P(GPU_NOTE, className="note")] if algorithm.is_gpu_enabled else []
+    return html.Div([words, *notes])
 
 
 def build(algorithm: Algorithm) -> Component:

@@ -192,12 +192,13 @@ def _register_form(app: Dash, context: Context) -> None:
     )
     def offer(_path: Any, chosen: str | None) -> Any:
         try:
-            names = [a.model_name for a in Registry.read(context.settings.registry).contents]
+            offered = Registry.read(context.settings.registry).contents
         except RegistryError as error:
             _log.error("the registry cannot be read", reason=str(error))
             return [], None, "The list of algorithms cannot be read. The operator can put it right."
+        names = [a.model_name for a in offered]
         keep = chosen if chosen in names else next(iter(names), None)
-        return names, keep, None
+        return form.choices(offered), keep, None
 
     @app.callback(Output(ABOUT, "children"), Output(FORM, "children"), Input(ALGORITHM, "value"))
     def show(name: str | None) -> Any:
@@ -208,9 +209,7 @@ def _register_form(app: Dash, context: Context) -> None:
         except RegistryError as error:
             _log.error("the registry cannot be read", reason=str(error))
             return "This algorithm is no longer offered.", None
-        return dmc.Spoiler(
-            algorithm.description, maxHeight=34, showLabel="more", hideLabel="less"
-        ), form.build(algorithm)
+        return form.about(algorithm), form.build(algorithm)
 
 
 def _register_readiness(app: Dash, mirror: Mirror) -> None:

@@ -1,0 +1,1 @@
+"""The networks of DLSIA, trained and run as the platform's jobs."""
