@@ -69,10 +69,9 @@ def logs(
 @app.command()
 def env(inventory: Inventory = COMPOSE) -> None:
     """Print export lines for other clients: addresses and the least credentials."""
-    try:
-        typer.echo(export_lines(client_environment(_platform(inventory).layout)))
-    except FileNotFoundError as error:
-        raise StartError(f"{error.filename} is missing: start with make compose-up") from error
+    layout = _platform(inventory).layout
+    layout.check_written()
+    typer.echo(export_lines(client_environment(layout)))
 
 
 @app.command()

@@ -32,8 +32,8 @@ class ContainerLayout(Layout):
 
     @property
     def file(self) -> Path:
-        """The compose file."""
-        return self.data / "compose.yaml"
+        """The compose file; one, whichever databases the services have."""
+        return self.data.with_name("compose.yaml")
 
     def placement(self, service: Service) -> Placement:
         """Where a service finds its programs, its folders and its secrets in its container."""
@@ -52,13 +52,19 @@ class ContainerLayout(Layout):
         """Make the folders, generate missing secrets, render the configurations.
 
         Raises:
-            StartError: the folder is another user's.
+            StartError: the folder is another user's, or a runtime's socket is not there.
         """
         if self.data.exists() and (owner := self.data.stat().st_uid) != os.geteuid():
             raise StartError(
                 f"{self.data} belongs to user {owner}, and you are {os.geteuid()}: call as that "
                 "user, or set TOMOBEAM_DATA to another folder"
             )
+        for jobs in self.site.launchers.in_containers:
+            if not jobs.socket.exists():
+                raise StartError(
+                    f"{jobs.socket} is missing, through which jobs become containers: "
+                    "systemctl --user enable --now podman.socket"
+                )
         if self._has_server:
             self._database_secrets()
             # Now there is what PostgreSQL is to prove passwords by.
@@ -72,6 +78,23 @@ class ContainerLayout(Layout):
         spec = compose_file(self.site, processes, images, self.secrets, inputs)
         text = yaml.dump(spec, Dumper=_Plain, sort_keys=False, width=100)
         _replace(self.file, f"# Written by `make compose`, from {INVENTORY}.\n{text}")
+
+    def check_written(self) -> None:
+        """See that the compose file is of this layout.
+
+        Raises:
+            StartError: there is none, or it was written for other databases.
+        """
+        if not self.file.exists():
+            raise StartError(f"{self.file} is missing: start with make compose-up")
+        spec = yaml.safe_load(self.file.read_text(encoding="utf-8"))
+        folders = {Path(secret["file"]).parent for secret in spec["secrets"].values()}
+        if folders != {self.secrets}:
+            other = ", ".join(str(folder.parent.name) for folder in folders)
+            raise StartError(
+                f"{self.file} was written for {other}, and you ask for {self.data.name}: set "
+                "POSTGRES as it was when everything was started"
+            )
 
     @property
     def _has_server(self) -> bool:

@@ -37,7 +37,7 @@ class ContainerPlatform:
 
         Raises:
             ContainersError: an image cannot be made.
-            StartError: something there belongs to another user.
+            StartError: the folder is another user's, or a runtime's socket is not there.
         """
         jobs = [image.name for image in images_of(self.site).values() if not image.services]
         in_containers = jobs if self.site.launchers.in_containers else []
@@ -112,17 +112,16 @@ class ContainerPlatform:
 
     def down(self) -> None:
         """No container is left; the data stays."""
-        if self.layout.file.exists():
-            self.project.call("down", "--remove-orphans")
+        self.project.end()
 
     def logs(self, services: list[str], *, follow: bool) -> None:
         """Become the compose tool that shows them.
 
         Raises:
             ContainersError: the tool is missing.
-            StartError: there is no compose file.
+            StartError: nothing was started.
         """
-        if not self.layout.file.exists():
-            raise StartError(f"{self.layout.file} is missing: start with make compose-up")
+        if not self.project.states():
+            raise StartError("there are no containers: start with make compose-up")
         command = self.project.command("logs", *(["--follow"] if follow else []), *services)
         os.execv(command[0], command)

@@ -114,9 +114,21 @@ class Project:
 
     def remove(self, states: Iterable[State]) -> None:
         """End some containers in good order, and remove them."""
-        for state in states:
-            self._said(find(self.runtime), "stop", state.name)
-            self._said(find(self.runtime), "rm", state.name)
+        names = [state.name for state in states]
+        if names:
+            self._said(find(self.runtime), "stop", *names)
+            self._said(find(self.runtime), "rm", *names)
+
+    def end(self) -> None:
+        """End all of its containers, whatever the compose file says now, and its network.
+
+        Raises:
+            ContainersError: the runtime refuses.
+        """
+        runtime, network = find(self.runtime), project_name(self.site.name)
+        self.remove(self.states().values())
+        if network in self._said(runtime, "network", "ls", "--format={{.Name}}").split():
+            self._said(runtime, "network", "rm", network)
 
     def exec(self, service: str, *words: str) -> list[str]:
         """A command line that runs a program in a service's container, with what it has.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,31 @@ from tests.support.platform import make_site
 from tomobeam_deploy.compose.layout import ContainerLayout
 from tomobeam_deploy.local.readiness import StartError
 from tomobeam_deploy.renderers.child import child_command
-from tomobeam_deploy.site import Broker, Containers, Database, Group, Host, Ports, Runtime
+from tomobeam_deploy.site import (
+    Broker,
+    ContainerJobs,
+    Containers,
+    Database,
+    Group,
+    Host,
+    Launchers,
+    Ports,
+    Runtime,
+    Site,
+)
 
 SQLITE = Containers(user="1000:100")
 SERVER = Containers(user="1000:100", database=Database.POSTGRESQL)
 
 
+def site_of(folder: Path, state: str = "compose", **changes: Any) -> Site:
+    """A site with fixed ports, whose services keep everything in a folder of their own."""
+    data = make_site(folder).data.model_copy(update={"state": folder / state})
+    return make_site(folder, data=data, **({"containers": SQLITE, "ports": Ports()} | changes))
+
+
 def written(folder: Path, containers: Containers = SQLITE, **changes: Any) -> ContainerLayout:
-    settings = {"containers": containers, "ports": Ports()} | changes
-    layout = ContainerLayout(make_site(folder, **settings))
+    layout = ContainerLayout(site_of(folder, containers=containers, **changes))
     processes = layout.processes()
     layout.write(processes)
     layout.write_file(layout.processes(), {name: f"localhost/{name}:1" for name in processes})
@@ -118,10 +135,27 @@ def test_another_secret_or_setting_is_another_container(tmp_path: Path) -> None:
 
     before = labels(written(tmp_path))
     assert labels(written(tmp_path)) == before
-    (tmp_path / "secrets/tiled-key-job").write_text("f" * 72 + "\n")
+    (tmp_path / "compose/secrets/tiled-key-job").write_text("f" * 72 + "\n")
     changed = {name for name, value in labels(written(tmp_path)).items() if value != before[name]}
     # The worker uses the key; Tiled has to know it.
     assert changed == {"worker", "tiled", "tiled-provision"}
+
+
+def test_what_was_written_for_other_databases_is_not_asked(tmp_path: Path) -> None:
+    here, other = (ContainerLayout(site_of(tmp_path, name)) for name in ("sqlite", "postgresql"))
+    with pytest.raises(StartError, match=r"compose.yaml is missing: start with"):
+        here.check_written()
+    here.write(here.processes())
+    here.write_file(here.processes(), dict.fromkeys(here.processes(), "localhost/any:1"))
+    here.check_written()
+    with pytest.raises(StartError, match="written for sqlite, and you ask for postgresql"):
+        other.check_written()
+
+
+def test_a_runtime_that_is_not_there_is_named(tmp_path: Path) -> None:
+    jobs = ContainerJobs(socket=tmp_path / "podman.sock")
+    with pytest.raises(StartError, match=r"podman.sock is missing.*podman.socket"):
+        written(tmp_path, launchers=Launchers(podman=jobs))
 
 
 def test_a_dollar_is_not_the_shells(tmp_path: Path) -> None:
@@ -132,12 +166,14 @@ def test_a_dollar_is_not_the_shells(tmp_path: Path) -> None:
 def test_what_is_another_users_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: here + 1)
-    with pytest.raises(StartError, match=f"{tmp_path} belongs to user {here}, and you are"):
+    folder = tmp_path / "compose"
+    folder.mkdir()
+    with pytest.raises(StartError, match=f"{folder} belongs to user {here}, and you are"):
         written(tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert not list(folder.iterdir())
 
 
 def test_containers_and_hosts_exclude_each_other(tmp_path: Path) -> None:
-    host = Host(address="192.0.2.1", groups=frozenset(Group))
+    host = Host(address=IPv4Address("192.0.2.1"), groups=frozenset(Group))
     with pytest.raises(ValueError, match="containers: they run on this machine"):
         make_site(tmp_path, containers=SQLITE, hosts={"one": host})
