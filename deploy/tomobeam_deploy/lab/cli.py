@@ -21,7 +21,7 @@ from tomobeam_deploy.debian import NoSourcesError
 from tomobeam_deploy.lab.access import ssh_command
 from tomobeam_deploy.lab.hosts import HostState, create_hosts, host_state
 from tomobeam_deploy.lab.image import ensure_image
-from tomobeam_deploy.lab.machine import missing_packages, prepare_machine
+from tomobeam_deploy.lab.machine import check_network, missing_packages, prepare_machine
 from tomobeam_deploy.lab.model import INVENTORY, CannotRunHere, Lab, LabError
 from tomobeam_deploy.lab.podman import clear, other_folders, remnants
 from tomobeam_deploy.lab.state import (
@@ -54,6 +54,7 @@ def up(
     began = time.monotonic()
     lab = Lab.of(inventory)
     prepare_machine()
+    check_network(lab)
     with lab_lock():
         write_podman_settings()
         write_state(lab)

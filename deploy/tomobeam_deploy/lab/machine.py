@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+from ipaddress import IPv4Interface
 
-from tomobeam_deploy.lab.model import CannotRunHere, LabError
+import psutil
+
+from tomobeam_deploy.lab.model import CannotRunHere, Lab, LabError
 
 # Program → the Debian package that brings it.
 NEEDED = {
@@ -49,6 +53,24 @@ def prepare_machine() -> None:
     install_packages(missing)
     if missing := missing_packages():
         raise CannotRunHere(f"the lab lacks {' '.join(missing)}, although apt-get installed it")
+
+
+def check_network(lab: Lab) -> None:
+    """See that the lab's network is not one that this machine is in already.
+
+    Raises:
+        LabError: it is; names the interface.
+    """
+    for interface, addresses in psutil.net_if_addrs().items():
+        for address in addresses:
+            if address.family != socket.AF_INET or address.address == str(lab.gateway):
+                continue
+            own = IPv4Interface(f"{address.address}/{address.netmask}")
+            if own.network.overlaps(lab.subnet):
+                raise LabError(
+                    f"{lab.inventory}: the hosts' network {lab.subnet} is that of this machine's "
+                    f"{interface} ({own}); rehearse on another machine, or with other addresses"
+                )
 
 
 def install_packages(packages: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support.platform import REPOSITORY
 from tomobeam_deploy.lab import Lab, LabError
+from tomobeam_deploy.lab.machine import check_network
 from tomobeam_deploy.lab.model import StoreFolder
 from tomobeam_deploy.site import Group, SiteError
 
@@ -44,6 +46,13 @@ def inventory(folder: Path, *, settings: str = "ssh_user = 'operator'\n", **chan
     (folder / "group_data").mkdir()
     (folder / "group_data" / "here.py").write_text(settings)
     return path
+
+
+def test_a_network_of_the_machine_itself_is_no_labs(tmp_path: Path) -> None:
+    lab = Lab.of(inventory(tmp_path))
+    check_network(lab)
+    with pytest.raises(LabError, match=r"127\.0\.7\.0/24 is that of this machine's lo "):
+        check_network(replace(lab, subnet=IPv4Network("127.0.7.0/24")))
 
 
 def test_hosts_addresses_and_the_account_are_those_of_the_site(tmp_path: Path) -> None:
