@@ -17,10 +17,15 @@ ROLES = frozenset(DATABASES.values())
 # For the superuser, of which are people and backups.
 SPARE_CONNECTIONS = 10
 
+# PostgreSQL tells by a process's number whether another server has the cluster, and these mean
+# nothing in another container; a lock does, and ends with whoever holds it.
+ALONE = ("flock", "--no-fork", "--nonblock", "{state}/cluster.lock")
+
 SERVICE = Service(
     name="postgresql",
     summary="PostgreSQL",
     argv=(
+        *ALONE,
         f"{PROGRAMS}/postgres",
         "-D",
         "{state}/data",
@@ -38,7 +43,7 @@ SERVICE = Service(
         "postgresql/databases.sql.j2": "databases.sql",
         "postgresql/prepare.sh.j2": "prepare.sh",
     },
-    prepare=("sh", "{config}/prepare.sh"),
+    prepare=(*ALONE, "sh", "{config}/prepare.sh"),
     writes=("{state}",),
     # Clients are sent away, and nothing is lost; SIGTERM would wait for them to go.
     stop_signal="SIGINT",

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.waiting import wait_for
+from tomobeam_deploy.catalogue import services_of
 from tomobeam_deploy.compose.cli import COMPOSE
 from tomobeam_deploy.compose.platform import ContainerPlatform
 from tomobeam_deploy.images.base import DEFAULT_BASE
@@ -91,7 +92,7 @@ def test_starting_again_replaces_nothing(
         assert runtime(platform, "inspect", "--format={{.Id}}", name).strip() == told["Id"], service
 
 
-@pytest.mark.parametrize("service", ["tiled", "broker", "ingester"])
+@pytest.mark.parametrize("service", services_of(Site.load(COMPOSE)))
 def test_what_crashes_comes_back_with_all_that_needs_it(
     platform: ContainerPlatform, service: str
 ) -> None:

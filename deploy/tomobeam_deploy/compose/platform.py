@@ -11,14 +11,11 @@ from tomobeam_deploy.compose.project import Project
 from tomobeam_deploy.images.build import ensure_images
 from tomobeam_deploy.images.model import images_of
 from tomobeam_deploy.local.readiness import POLL_S, StartError, answers, check_ports
-from tomobeam_deploy.renderers.compose import provision_name
+from tomobeam_deploy.renderers.compose import RESTARTS_LIMIT, provision_name
 from tomobeam_deploy.service import Process
 from tomobeam_deploy.site import Site
 
 Report = Callable[[str, str], None]
-
-# One that starts over and over never answers, whatever its limit is.
-RESTARTS_LIMIT = 5
 
 
 class ContainerPlatform:
@@ -96,6 +93,8 @@ class ContainerPlatform:
         for name in provisioning:
             state = states.get(provision_name(name))
             if state is None or not state.ended:
+                continue
+            if state.exit_code and state.restarts < RESTARTS_LIMIT:
                 continue
             if state.exit_code:
                 what = f"ended with exit code {state.exit_code}"

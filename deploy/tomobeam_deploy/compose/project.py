@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tomobeam_deploy.images.runtime import ContainersError, find
+from tomobeam_deploy.images.runtime import ContainersError, call, find
 from tomobeam_deploy.site import Runtime, Site, project_name
 
 # Where podman's packages put its helpers.
@@ -68,7 +68,7 @@ class Project:
         """
         if self.runtime is Runtime.DOCKER:
             return
-        backend = self._said(find(Runtime.PODMAN), "info", "--format={{.Host.NetworkBackend}}")
+        backend = call(Runtime.PODMAN, "info", "--format={{.Host.NetworkBackend}}")
         helpers = [Path(folder) / "aardvark-dns" for folder in _HELPERS]
         if backend.strip() == "netavark" and not any(helper.exists() for helper in helpers):
             raise ContainersError(
@@ -116,8 +116,8 @@ class Project:
         """End some containers in good order, and remove them."""
         names = [state.name for state in states]
         if names:
-            self._said(find(self.runtime), "stop", *names)
-            self._said(find(self.runtime), "rm", *names)
+            call(self.runtime, "stop", *names)
+            call(self.runtime, "rm", *names)
 
     def end(self) -> None:
         """End all of its containers, whatever the compose file says now, and its network.
@@ -125,10 +125,10 @@ class Project:
         Raises:
             ContainersError: the runtime refuses.
         """
-        runtime, network = find(self.runtime), project_name(self.site.name)
+        network = project_name(self.site.name)
         self.remove(self.states().values())
-        if network in self._said(runtime, "network", "ls", "--format={{.Name}}").split():
-            self._said(runtime, "network", "rm", network)
+        if network in call(self.runtime, "network", "ls", "--format={{.Name}}").split():
+            call(self.runtime, "network", "rm", network)
 
     def exec(self, service: str, *words: str) -> list[str]:
         """A command line that runs a program in a service's container, with what it has.
@@ -157,21 +157,12 @@ class Project:
         return done.stdout.rstrip()
 
     def _inspected(self) -> list[dict[str, Any]]:
-        runtime = find(self.runtime)
         label = f"label=com.docker.compose.project={project_name(self.site.name)}"
-        listed = self._said(runtime, "ps", "--all", "--quiet", "--no-trunc", f"--filter={label}")
+        listed = call(self.runtime, "ps", "--all", "--quiet", "--no-trunc", f"--filter={label}")
         names = listed.split()
         if not names:
             return []
-        return json.loads(self._said(runtime, "inspect", "--type=container", *names))
-
-    def _said(self, *command: str) -> str:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False
-        )
-        if done.returncode:
-            raise ContainersError(f"{' '.join(command[:2])}: {done.stderr.strip()[-500:]}")
-        return done.stdout
+        return json.loads(call(self.runtime, "inspect", "--type=container", *names))
 
 
 def _faults(said: str) -> str:

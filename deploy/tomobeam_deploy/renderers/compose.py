@@ -19,6 +19,8 @@ from tomobeam_deploy.site import Containers, Runtime, Site, project_name
 # What the process was made from, besides the compose file itself; another value, another container.
 INPUTS_LABEL = "tomobeam.inputs"
 LOOPBACK = "127.0.0.1"
+# What starts so often and fails does not need another attempt but a person.
+RESTARTS_LIMIT = 5
 # What a user may have on all containers together; runtimes ask for far more, which a machine that
 # is a container itself refuses.
 ULIMITS = {"nofile": (resource.RLIMIT_NOFILE, 4096), "nproc": (resource.RLIMIT_NPROC, 8192)}
@@ -108,7 +110,8 @@ def _provision(process: Process) -> Spec:
         "command": _escaped(command),
         "environment": _environment(process, process.provision_environment),
         "secrets": sorted(set(process.provision_credentials.values())),
-        "restart": "no",
+        # The service may be about to lose its database, which is being replaced.
+        "restart": f"on-failure:{RESTARTS_LIMIT}",
         "healthcheck": {"disable": True},
     }
 

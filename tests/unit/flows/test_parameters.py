@@ -9,7 +9,7 @@ from tomobeam_contracts.flow import FlowType
 from tomobeam_contracts.registry import Registry
 from tomobeam_flows.launchers.folders import JobFolders
 from tomobeam_flows.launchers.process import ProcessLauncher
-from tomobeam_flows.parameters import Plan, Refused, plan
+from tomobeam_flows.parameters import Plan, Refused, kind_of, plan
 
 IMAGE = "https://tiled.example/prefix/api/v1/metadata/recons/beads"
 MASK = "https://tiled.example/api/v1/metadata/masks/ada/recons/beads/abc"
@@ -135,3 +135,17 @@ def test_values_are_not_repeated_in_messages() -> None:
         _plan(step)
     assert "params_list.0.num_nodes" in str(refused.value)
     assert "many-secrets" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("named", "kind"),
+    [
+        (None, FlowType.PODMAN),
+        ("slurm", FlowType.SLURM),
+        ("kubernetes", None),
+        ({"flow_type": "slurm"}, None),
+        (["slurm"], None),
+    ],
+)
+def test_a_kind_that_makes_no_sense_is_none(named: Any, kind: FlowType | None) -> None:
+    assert kind_of({"flow_type": named}, FlowType.PODMAN) is kind

@@ -58,8 +58,10 @@ class Plan:
 
 def kind_of(raw: dict[str, Any], default: FlowType) -> FlowType | None:
     """Which kind of job a run's parameters name, or mean; None where they make no sense."""
-    named = raw.get("flow_type") or default
-    return FlowType(named) if named in set(FlowType) else None
+    try:
+        return FlowType(raw.get("flow_type") or default)
+    except ValueError:
+        return None
 
 
 def plan(
