@@ -174,17 +174,17 @@ class Process:
 
     @property
     def seen_url(self) -> str:
-        """What others ask whether it answers: its health address, or `tcp://` and its port."""
-        site, port = self.placement.site, self.service.port
-        url = site.url(port)
-        return f"{url}{self.health_path}" if self.health_path else f"tcp://{url.rpartition('/')[2]}"
+        """What others ask whether it is well."""
+        return self.health_at(self.placement.site.url(self.service.port))
 
     @property
-    def health_url(self) -> str | None:
-        """What to ask whether it is well; None where only its port shows it."""
-        if self.health_path is None:
-            return None
-        return f"{self.placement.site.loopback_url(self.service.port)}{self.health_path}"
+    def health_url(self) -> str:
+        """What to ask on its own machine whether it is well."""
+        return self.health_at(self.placement.site.loopback_url(self.service.port))
+
+    def health_at(self, base: str) -> str:
+        """What to ask at a base address: its health, or `tcp://` where only its port shows it."""
+        return f"{base}{self.health_path}" if self.health_path else f"tcp://{base.split('//')[1]}"
 
 
 def place(service: Service, placement: Placement) -> Process:

@@ -91,7 +91,7 @@ def tls_servers(site: Site, host: str) -> list[tuple[str, int, str]]:
 def health_urls(site: Site, host: str) -> list[str]:
     """Where services say that they are well: on their host, and through the front door."""
     processes = target_of(site, host).processes
-    own = [process.health_url for process in processes.values() if process.health_url]
+    own = [process.health_url for process in processes.values() if process.health_path]
     behind = [processes[service.name] for service in fronted(site) if service.name in processes]
     return [*own, *(f"{site.url(p.service.port)}{p.health_path}" for p in behind)]
 

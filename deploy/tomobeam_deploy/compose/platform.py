@@ -11,11 +11,14 @@ from tomobeam_deploy.compose.project import Project
 from tomobeam_deploy.images.build import ensure_images
 from tomobeam_deploy.images.model import images_of
 from tomobeam_deploy.local.readiness import POLL_S, StartError, answers, check_ports
-from tomobeam_deploy.renderers.compose import RESTARTS_LIMIT, provision_name
+from tomobeam_deploy.renderers.compose import provision_name
 from tomobeam_deploy.service import Process
 from tomobeam_deploy.site import Site
 
 Report = Callable[[str, str], None]
+
+# What starts so often and fails needs no further attempt but a person.
+RESTARTS_LIMIT = 5
 
 
 class ContainerPlatform:
@@ -83,23 +86,15 @@ class ContainerPlatform:
     def _looked_at(self, waiting: dict[str, Process], provisioning: set[str]) -> set[str]:
         """Those whose provisioning has ended well."""
         states = self.project.states()
-        for name in waiting:
+        for name in (*waiting, *map(provision_name, provisioning)):
             state = states.get(name)
             if state is None:
                 raise self._failure(name, "has no container")
             if state.restarts >= RESTARTS_LIMIT:
                 raise self._failure(name, f"was started {state.restarts} times")
-        ended = set()
-        for name in provisioning:
-            state = states.get(provision_name(name))
-            if state is None or not state.ended:
-                continue
-            if state.exit_code and state.restarts < RESTARTS_LIMIT:
-                continue
-            if state.exit_code:
-                what = f"ended with exit code {state.exit_code}"
-                raise self._failure(provision_name(name), what)
-            ended.add(name)
+        states = {name: states[provision_name(name)] for name in provisioning}
+        ended = {name for name, state in states.items() if state.ended and not state.exit_code}
+        for name in ended:
             self._report(name, "provisioned")
         return ended
 

@@ -124,7 +124,7 @@ class ServiceRole:
         return [
             *switched,
             Unit(self._unit, files=reads, links=links),
-            Answers(_address(process), self._unit, limit_s=limit_s),
+            Answers(process.health_url, self._unit, limit_s=limit_s),
         ]
 
     def provision(self, target: Target) -> list[Resource]:
@@ -256,8 +256,3 @@ def ran(target: Target, process: Process, once: Once, release: str) -> list[Reso
             fingerprint=hashlib.sha256("\n".join(inputs).encode()).hexdigest()[:16],
         )
     ]
-
-
-def _address(process: Process) -> str:
-    site = process.placement.site
-    return process.health_url or f"tcp://{site.address}:{process.port}"

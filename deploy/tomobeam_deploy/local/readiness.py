@@ -7,8 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-import httpx
-
+from tomobeam_common.answers import fault
 from tomobeam_deploy.local.child import Child, tail
 from tomobeam_deploy.service import Process
 
@@ -21,17 +20,7 @@ class StartError(RuntimeError):
 
 def answers(process: Process) -> bool:
     """Whether the service answers its health address, or accepts on its port."""
-    url = process.health_url
-    if url is None:
-        try:
-            with socket.create_connection((process.placement.site.address, process.port), 1):
-                return True
-        except OSError:
-            return False
-    try:
-        return httpx.get(url, timeout=5).is_success
-    except httpx.TransportError:
-        return False
+    return not fault(process.health_url)
 
 
 def wait_until_ready(process: Process, child: Child) -> float:

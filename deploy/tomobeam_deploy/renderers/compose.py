@@ -19,8 +19,6 @@ from tomobeam_deploy.site import Containers, Runtime, Site, project_name
 # What the process was made from, besides the compose file itself; another value, another container.
 INPUTS_LABEL = "tomobeam.inputs"
 LOOPBACK = "127.0.0.1"
-# What starts so often and fails does not need another attempt but a person.
-RESTARTS_LIMIT = 5
 # What a user may have on all containers together; runtimes ask for far more, which a machine that
 # is a container itself refuses.
 ULIMITS = {"nofile": (resource.RLIMIT_NOFILE, 4096), "nproc": (resource.RLIMIT_NPROC, 8192)}
@@ -89,13 +87,10 @@ def _service(process: Process, needs: Mapping[str, Process]) -> Spec:
     start = ["tomobeam-start", *(f"--wait={need.seen_url}" for need in needs.values())]
     if process.prepare:
         start.append(f"--first={json.dumps(process.prepare)}")
-    health = f"http://{LOOPBACK}:{process.port}{process.health_path}"
+    health = process.health_at(f"http://{LOOPBACK}:{process.port}")
     return {
         "command": _escaped([*start, "--", *process.argv]),
-        "environment": _environment(
-            process,
-            process.environment | {HEALTH_URL: health if process.health_path else _tcp(process)},
-        ),
+        "environment": _environment(process, process.environment | {HEALTH_URL: health}),
         "secrets": sorted(set(process.credentials.values())),
         "ports": [f"{site.address}:{process.port}:{process.port}"],
         "restart": "unless-stopped",
@@ -111,7 +106,7 @@ def _provision(process: Process) -> Spec:
         "environment": _environment(process, process.provision_environment),
         "secrets": sorted(set(process.provision_credentials.values())),
         # The service may be about to lose its database, which is being replaced.
-        "restart": f"on-failure:{RESTARTS_LIMIT}",
+        "restart": "on-failure",
         "healthcheck": {"disable": True},
     }
 
@@ -119,10 +114,6 @@ def _provision(process: Process) -> Spec:
 def _allowed(kind: int, wanted: int) -> int:
     hard = resource.getrlimit(kind)[1]
     return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-
-
-def _tcp(process: Process) -> str:
-    return f"tcp://{LOOPBACK}:{process.port}"
 
 
 def _environment(process: Process, variables: Mapping[str, str]) -> dict[str, str]:
