@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from tomobeam_deploy.site import Runtime
@@ -83,7 +84,16 @@ def names_of(runtime: Runtime, repository: str) -> Sequence[str]:
         ContainersError: the runtime refuses.
     """
     listed = call(runtime, "images", "--format", "{{.Repository}}:{{.Tag}}", repository)
-    return list(dict.fromkeys(listed.split()))
+    names = list(dict.fromkeys(listed.split()))
+    if not names:
+        return []
+    # The list itself is in the order of whole seconds, in which more than one may be built.
+    told = json.loads(call(runtime, "image", "inspect", *names))
+    made = {
+        name: datetime.fromisoformat(each["Created"])
+        for name, each in zip(names, told, strict=True)
+    }
+    return sorted(names, key=made.__getitem__, reverse=True)
 
 
 def _run(runtime: Runtime, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
