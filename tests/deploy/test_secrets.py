@@ -26,8 +26,9 @@ from tests.deploy.hosts import PROGRAMS, at, runs
 from tests.hosts.expected import target_of
 from tomobeam_deploy import age_keys, tls
 from tomobeam_deploy.catalogue import services_on_hosts
-from tomobeam_deploy.hosts.target import ETC, PGPASS
+from tomobeam_deploy.hosts.target import ETC
 from tomobeam_deploy.renderers.systemd import Once, unit_name
+from tomobeam_deploy.secrets import PGPASS_PREFIX
 from tomobeam_deploy.site import Accounts, Group
 from tomobeam_deploy.vault import Vault
 
@@ -243,7 +244,7 @@ def test_a_service_reads_its_own_secrets_only(readable: Readable, platform: Oper
     for host in platform.site.hosts:
         for process in target_of(platform.site, host).processes.values():
             named = {*process.credentials.values(), *process.provision_credentials.values()}
-            own = {name.replace(PGPASS, "db-") for name in named}
+            own = {name.replace(PGPASS_PREFIX, "db-") for name in named}
             found = {name for _, _, name in readable(host, Accounts.name(process.name))}
             assert found <= own, process.name
             assert found, process.name
