@@ -134,7 +134,7 @@ lint: .venv/.dev ## style, types, and documents that must follow from the code
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@# Those that no other target runs often enough to see that they still fit the code.
-	@$(BIN)/python -m pytest --collect-only --quiet tests/lab tests/deploy tests/compose >build/collected 2>&1 || { cat build/collected; exit 1; }
+	@said=$$($(BIN)/python -m pytest --collect-only --quiet tests/lab tests/deploy tests/compose 2>&1) || { echo "$$said"; exit 1; }
 	@$(BIN)/python -m tomobeam_contracts.schemas --check docs/reference/schemas
 	@$(BIN)/python -m tomobeam_deploy.network inventories/beamline | diff -u docs/reference/ports.md - || { echo "docs/reference/ports.md: run make reference" >&2; exit 1; }
 	@$(BIN)/python -m tomobeam_contracts.registries $(REGISTRIES) | diff -u services/registry.json - || { echo "services/registry.json: run make reference" >&2; exit 1; }
