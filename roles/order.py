@@ -11,6 +11,7 @@ from roles.file_store import deploy as file_store
 from roles.firewall import deploy as firewall
 from roles.front_door import deploy as front_door
 from roles.ingester import deploy as ingester
+from roles.podman import deploy as podman
 from roles.postgresql import deploy as postgresql
 from roles.prefect_server import deploy as prefect_server
 from roles.reconstruction import deploy as reconstruction
@@ -30,6 +31,7 @@ ALL = (
     tiled,
     prefect_server,
     ingester,
+    podman,
     worker,
     webapp,
     reconstruction,

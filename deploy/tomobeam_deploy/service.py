@@ -44,7 +44,8 @@ class Service:
     program finds it in the file that `<variable>_FILE` names. `files` maps a template to its name
     in the folder `{config}`; `needs_files` come from packages of the host. `reads` are other
     files that it reads at its start, `writes` folders that it may change; with `reads_store` it
-    sees what reconstructions wrote, with `launches_jobs` the sockets of the site's launchers.
+    sees what reconstructions wrote, with `launches_jobs` the sockets and the shared folder of its
+    host's launchers.
     `prepare` runs before the start, `provision` once the service answers; both may run again
     at any time without harm. Of a service with databases, `schema` is what of its own prints the
     revisions of their schemas that it knows, and `migrate` brings older ones to the newest.
@@ -112,6 +113,11 @@ class Placement:
     environment: Mapping[str, str] = field(default_factory=dict)
     secret_files: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+
+    def job_folders(self, service: Service) -> tuple[Path, ...]:
+        """Where a service that launches jobs leaves what they read, besides its own folders."""
+        slurm = self.site.launchers_on(self.worker_name).slurm
+        return (slurm.shared,) if service.launches_jobs and slurm else ()
 
     def names(self, service: Service) -> dict[str, Any]:
         """What the braces of a description and the variables of a template may refer to."""
@@ -220,7 +226,7 @@ def place(service: Service, placement: Placement) -> Process:
         credentials=files(service.secrets),
         health_path=service.health.path and fill(service.health.path, "health.path"),
         reads=tuple(Path(p) for p in fill_all(service.reads, "reads")),
-        writable=tuple(Path(p) for p in fill_all(service.writes, "writes")),
+        writable=(*map(Path, fill_all(service.writes, "writes")), *placement.job_folders(service)),
         migrate=fill_all(service.migrate, "migrate"),
         prepare=fill_all(service.prepare, "prepare"),
         provision=fill_all(service.provision, "provision"),

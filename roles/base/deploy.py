@@ -30,7 +30,8 @@ BY_A_PERSON = ":"
 
 
 def _packages(target: Target) -> tuple[str, ...]:
-    return ("chrony",) if target.site.time_servers else ()
+    clock = ("chrony",) if target.site.time_servers else ()
+    return (*clock, *target.host.packages)
 
 
 PACKAGES = _packages

@@ -85,7 +85,9 @@ def uses(site: Site, host: str) -> list[Use]:
         ]
     if Group.COMPUTE in groups:
         models = site.path_on(host, site.data.models)
-        found.append(Use(Accounts.name("worker"), "write to", "w", str(models)))
+        slurm = site.launchers_on(host).slurm
+        folders = [models, *([slurm.shared] if slurm else [])]
+        found += [Use(Accounts.name("worker"), "write to", "w", str(each)) for each in folders]
     if Group.RECONSTRUCTION in groups:
         filestore = site.path_on(host, site.data.filestore)
         found.append(Use(Accounts.name("reconstruction"), "write to", "w", str(filestore)))

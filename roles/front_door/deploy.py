@@ -17,7 +17,7 @@ from tomobeam_deploy.renderers.hardening import sandbox
 from tomobeam_deploy.renderers.systemd import UNITS, recording
 from tomobeam_deploy.site import Group, Site
 from tomobeam_deploy.site.hosts import HOLDERS
-from tomobeam_deploy.site.model import HTTPS
+from tomobeam_deploy.site.parts import HTTPS
 from tomobeam_deploy.templates import render_names
 
 GROUPS = (Group.CONTROL, Group.STORAGE, Group.WEB)

@@ -6,7 +6,7 @@ from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.site import Group
 
 GROUPS = (Group.COMPUTE,)
-NEEDS = ("file_store", "prefect_server", "tiled")
+NEEDS = ("file_store", "podman", "prefect_server", "tiled")
 
 _service = ServiceRole("worker", shared=True)
 install = _service.install

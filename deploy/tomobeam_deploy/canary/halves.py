@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tomobeam_contracts.canary import FIRST_HALF, SECOND_HALF, Hop
+from tomobeam_contracts.flow import FlowType
 from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.renderers.systemd import render_command
 from tomobeam_deploy.service import Health, Process
@@ -33,10 +34,15 @@ def first_half(sender: Target, hop_limit_s: float) -> Half:
     return Half(sender.name, FIRST_HALF, _unit(own, FIRST_HALF, hop_limit_s, settings, "send"))
 
 
-def second_half(web: Target, scan: str, hop_limit_s: float) -> Half:
-    """What the web host does with the scan that was announced under that name."""
+def second_half(web: Target, scan: str, hop_limit_s: float, kind: FlowType | None = None) -> Half:
+    """What the web host does with the scan that was announced under that name.
+
+    `kind` is that of its jobs, if not as the site says.
+    """
     process = web.processes["webapp"]
-    return Half(web.name, SECOND_HALF, _unit(process, SECOND_HALF, hop_limit_s, {}, "follow", scan))
+    settings = {"TOMOBEAM_CANARY_FLOW_TYPE": kind.value} if kind else {}
+    unit = _unit(process, SECOND_HALF, hop_limit_s, settings, "follow", scan)
+    return Half(web.name, SECOND_HALF, unit)
 
 
 def _unit(

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from tomobeam_contracts.canary import Hop, HopReport
 from tomobeam_contracts.destinations import CANARY
+from tomobeam_contracts.flow import FlowType
 from tomobeam_deploy.canary.halves import Half, first_half, second_half
 from tomobeam_deploy.canary.wires import Wire, wires
 from tomobeam_deploy.hosts.asking import Ask, Unreached
@@ -53,13 +54,15 @@ class Journey:
     fault: Fault | None = None
 
 
-def travel(sender: Target, web: Target, ask: Ask, hop_limit_s: float) -> Journey:
-    """Run the first half and, if it went well, the second."""
+def travel(
+    sender: Target, web: Target, ask: Ask, hop_limit_s: float, kind: FlowType | None = None
+) -> Journey:
+    """Run the first half and, if it went well, the second, with jobs of a kind."""
     journey = Journey(wires(sender.site, sender.name))
     _run(journey, first_half(sender, hop_limit_s), ask)
     if journey.fault is None:
         scan = journey.reports[Hop.NOTIFY].scan or ""
-        _run(journey, second_half(web, scan, hop_limit_s), ask)
+        _run(journey, second_half(web, scan, hop_limit_s, kind), ask)
     if journey.fault:
         journey.fault.log = _logs(journey.wires[journey.fault.hop], ask)
     return journey

@@ -16,6 +16,7 @@ from pyinfra.api.state import State
 from pyinfra.context import ctx_host, ctx_state, host
 
 from tomobeam_contracts.canary import HOP_LIMIT_S
+from tomobeam_contracts.flow import FlowType
 from tomobeam_deploy.canary.journey import travel
 from tomobeam_deploy.canary.report import document, text
 from tomobeam_deploy.hosts.asking import Asking
@@ -23,10 +24,11 @@ from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.site import Site
 from tomobeam_deploy.vault import Vault
 
-# For `tomobeam-site canary`: the reconstruction host, the limit of a hop, and a file for the
-# report.
-SENDER, LIMIT, REPORT = (
+# For `tomobeam-site canary`: the reconstruction host, the kind of jobs, the limit of a hop, and a
+# file for the report.
+SENDER, KIND, LIMIT, REPORT = (
     "TOMOBEAM_CANARY_FROM",
+    "TOMOBEAM_CANARY_KIND",
     "TOMOBEAM_CANARY_HOP_LIMIT_S",
     "TOMOBEAM_CANARY_REPORT",
 )
@@ -53,7 +55,8 @@ def fly(site: Site, sender: str) -> Generator[PyinfraCommand, None, None]:
     ask = Asking(state, here.current_op_hash or "")
     # The units name files with secrets that are on the hosts: none has to be known here.
     none = Vault(Path(os.devnull))
-    journey = travel(Target(site, sender, none), Target(site, web, none), ask, hop_limit_s)
+    kind = FlowType(os.environ[KIND]) if os.environ.get(KIND) else None
+    journey = travel(Target(site, sender, none), Target(site, web, none), ask, hop_limit_s, kind)
     found = document(journey)
     logger.info(f"{here.print_prefix}canary\n{text(found)}")
     if path := os.environ.get(REPORT):

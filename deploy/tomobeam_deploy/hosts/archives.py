@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,20 @@ from pathlib import Path
 
 from pyinfra.api.exceptions import PyinfraError
 
+from tomobeam_contracts.registry import RegistryError
 from tomobeam_deploy import packages, releases
 from tomobeam_deploy.debian import NoSourcesError
+from tomobeam_deploy.images.archive import ensure_archive
+from tomobeam_deploy.images.base import DEFAULT_BASE
+from tomobeam_deploy.images.build import wanted_tag
+from tomobeam_deploy.images.model import Image
+from tomobeam_deploy.images.runtime import ContainersError
+from tomobeam_deploy.site import Site
 
 # pyinfra asks for several hosts at once; the second waits for what the first makes.
 _making = threading.Lock()
+# By image, the digest of what it is made from.
+_inputs: dict[Image, str] = {}
 
 
 class ArchiveError(PyinfraError):
@@ -62,9 +72,41 @@ def _repository(names: tuple[str, ...], signing_key: str) -> packages.Repository
     return packages.ensure_repository(list(names), signing_key=signing_key)
 
 
+def image_inputs(site: Site, made: Image) -> str:
+    """The digest of what an image of jobs is made from, as the tree is now.
+
+    Raises:
+        ArchiveError: podman is missing here, or the base of all images cannot be fetched.
+    """
+    with _making, _explained():
+        if made not in _inputs:
+            _inputs[made] = wanted_tag(site, made, _base()).rpartition("-")[2]
+        return _inputs[made]
+
+
+def image_archive(site: Site, made: Image) -> Path:
+    """Its archive, built if this is the first to ask.
+
+    Raises:
+        ArchiveError: it cannot be built.
+    """
+    with _making, _explained():
+        return ensure_archive(site, made.name, _base())
+
+
+def _base() -> str:
+    return os.environ.get("BASE_IMAGE") or DEFAULT_BASE
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     try:
         yield
-    except (packages.PackagesError, releases.ReleaseError, NoSourcesError) as error:
+    except (
+        ContainersError,
+        NoSourcesError,
+        RegistryError,
+        packages.PackagesError,
+        releases.ReleaseError,
+    ) as error:
         raise ArchiveError(str(error)) from error

@@ -22,7 +22,13 @@ from pyinfra.context import ctx_host, ctx_state
 from tomobeam_deploy.hosts import report
 from tomobeam_deploy.hosts.connection import notice_when_gone
 from tomobeam_deploy.hosts.report import Differences
-from tomobeam_deploy.hosts.resources import Bundle, Packages, Resource, Schema
+from tomobeam_deploy.hosts.resources import (
+    Bundle,
+    ContainerImage,
+    Packages,
+    Resource,
+    Schema,
+)
 from tomobeam_deploy.hosts.upload import upload
 from tomobeam_deploy.on_host import BOOTSTRAP, COMMAND, Do, orders
 
@@ -33,7 +39,7 @@ LOOK_LIMIT_S = 300
 WRONG_PASSWORD = "incorrect password attempt"
 
 # Those for which an archive is made and sent, if they differ.
-ARCHIVED = (Bundle, Packages)
+ARCHIVED = (Bundle, ContainerImage, Packages)
 
 
 class HostFault(RuntimeError):

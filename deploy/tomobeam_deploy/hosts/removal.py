@@ -18,6 +18,8 @@ from tomobeam_deploy.hosts.resources import (
     Account,
     Bundle,
     Command,
+    ContainerImage,
+    FetchedImage,
     File,
     Folder,
     Link,
@@ -32,7 +34,7 @@ from tomobeam_deploy.site.faults import did_you_mean
 from tomobeam_deploy.site.model import DATABASES
 
 # What a host knows how to take away (`on_host`).
-GOES = (Unit, Ran, File, Link, Folder, Bundle)
+GOES = (Unit, Ran, File, Link, Folder, Bundle, ContainerImage, FetchedImage)
 STAYS = (Account, Packages)
 
 

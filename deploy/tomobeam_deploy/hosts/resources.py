@@ -258,6 +258,50 @@ class Schema(Resource):
 
 
 @dataclass(frozen=True)
+class ContainerImage(Resource):
+    """An image that the podman at `socket` has, of this build, under all its `names`.
+
+    `storage` is the folder in which that podman keeps its images. `inputs` gives the digest of what
+    it is made from, which a build leaves in its label. The archive is made when a host lacks the
+    image, and streamed there.
+    """
+
+    kind = "image"
+    socket: str
+    storage: str
+    names: tuple[str, ...]
+    label: str
+    inputs: Callable[[], str] = field(repr=False, compare=False)
+    archive: Callable[[], Path] = field(repr=False, compare=False)
+
+    @property
+    def title(self) -> str:
+        """Its first name."""
+        return f"image {self.names[0]}"
+
+    def wanted(self) -> dict[str, Any]:
+        """Where it is looked for, and by what it is known."""
+        podman = {"socket": self.socket, "storage": self.storage}
+        known = {"names": self.names, "label": self.label, "inputs": self.inputs()}
+        return {"kind": self.kind, "title": self.title, **podman, **known}
+
+
+@dataclass(frozen=True)
+class FetchedImage(Resource):
+    """An image that the podman at `socket` fetches under a full name, and calls by all `names`."""
+
+    kind = "fetched_image"
+    socket: str
+    names: tuple[str, ...]
+    published: str
+
+    @property
+    def title(self) -> str:
+        """Its first name."""
+        return f"image {self.names[0]}"
+
+
+@dataclass(frozen=True)
 class Command(Resource):
     """A state that only commands know: `check` exits 0 where all is well.
 

@@ -52,8 +52,8 @@ def ensure_images(
     containers = containers_of(site)
     chosen = chosen_images(site, only)
     distinct = {each.name: each for each in chosen.values()}
-    if containers.published:
-        names = fetch(containers.runtime, containers.published, distinct)
+    if site.published:
+        names = fetch(containers.runtime, site.published, distinct)
     else:
         names = _build(site, containers.runtime, base, distinct)
     return {user: names[each.name] for user, each in chosen.items()}
@@ -78,6 +78,18 @@ def chosen_images(site: Site, only: Iterable[str] | None = None) -> dict[str, Im
 def containers_of(site: Site) -> Containers:
     """How the site has containers; one of hosts has its jobs' images made as by default."""
     return site.containers or Containers()
+
+
+def wanted_tag(site: Site, made: Image, base: str = DEFAULT_BASE) -> str:
+    """The tag that an image has as the tree is now, whether it was built or not.
+
+    Raises:
+        ContainersError: the runtime is missing, or the base cannot be fetched.
+        tomobeam_deploy.releases.ReleaseError: uv is missing.
+    """
+    below = ready_base(containers_of(site).runtime, base)
+    common = common_image(site)
+    return made.tag(f"{common.repository}:{common.tag(below.id)}")
 
 
 def _build(

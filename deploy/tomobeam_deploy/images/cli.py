@@ -101,8 +101,7 @@ def publish(
         folder = folder_of_a_registry(to)
     except ValueError as error:
         raise ContainersError(str(error)) from error
-    here = containers.model_copy(update={"published": None})
-    site = site.model_copy(update={"containers": here})
+    site = site.model_copy(update={"published": None})
     images = chosen_images(site, names or None)
     built = ensure_images(site, base or DEFAULT_BASE, images)
     by_image = {image.name: built[user] for user, image in images.items()}

@@ -149,7 +149,7 @@ def images_of(site: Site) -> dict[str, Image]:
     images = [
         _of_services(list(group), site) for _, group in groupby(services, lambda each: each.image)
     ]
-    return {image.name: image for image in (*images, *_of_jobs(site))}
+    return {image.name: image for image in (*images, *jobs_of(site))}
 
 
 def _of_services(services: list[Service], site: Site) -> Image:
@@ -165,8 +165,12 @@ def _of_services(services: list[Service], site: Site) -> Image:
     )
 
 
-def _of_jobs(site: Site) -> Iterator[Image]:
-    """Those that the site's registry names, with the tags by which it calls them."""
+def jobs_of(site: Site) -> Iterator[Image]:
+    """Images of jobs that the site's registry names, with the tags by which it calls them.
+
+    Raises:
+        RegistryError: the registry cannot be read.
+    """
     algorithms = Registry.read(site.registry).contents
     called = {f"{each.image_name}:{each.image_tag}" for each in algorithms}
     for job in JOBS:

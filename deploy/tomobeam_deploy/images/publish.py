@@ -14,7 +14,7 @@ def fetch(runtime: Runtime, folder: str, images: Mapping[str, Image]) -> dict[st
     """Fetch what is not there yet.
 
     Args:
-        folder: of a registry, as `Containers.published` names it.
+        folder: of a registry, as `Site.published` names it.
 
     Returns:
         The images' full names.
@@ -22,7 +22,7 @@ def fetch(runtime: Runtime, folder: str, images: Mapping[str, Image]) -> dict[st
     Raises:
         ContainersError: the registry does not give one.
     """
-    names = {name: _published(folder, name) for name in images}
+    names = {name: published_name(folder, name) for name in images}
     for name, full in names.items():
         there = image(runtime, full)
         if there is None:
@@ -49,7 +49,7 @@ def push(runtime: Runtime, folder: str, built: Mapping[str, str]) -> list[str]:
     """
     pushed = []
     for name, full in built.items():
-        there = _published(folder, name)
+        there = published_name(folder, name)
         sys.stderr.write(f"pushing {there} …\n")
         call(runtime, "tag", full, there)
         call(runtime, "push", "--quiet", there)
@@ -57,5 +57,6 @@ def push(runtime: Runtime, folder: str, built: Mapping[str, str]) -> list[str]:
     return pushed
 
 
-def _published(folder: str, name: str) -> str:
+def published_name(folder: str, name: str) -> str:
+    """Under which an image of this version is in a registry."""
     return f"{folder}/{name}:{version()}"

@@ -30,6 +30,7 @@ MODULES = (
     "packages",
     "units",
     "schemas",
+    "images",
     "commands",
     "addresses",
     "report",

@@ -16,6 +16,7 @@ from tomobeam_deploy.on_host.addresses import Answers
 from tomobeam_deploy.on_host.bundles import Bundle
 from tomobeam_deploy.on_host.commands import Command
 from tomobeam_deploy.on_host.files import Absent, File, Folder, Link
+from tomobeam_deploy.on_host.images import ContainerImage, FetchedImage
 from tomobeam_deploy.on_host.packages import Packages
 from tomobeam_deploy.on_host.report import report
 from tomobeam_deploy.on_host.resource import Resource
@@ -36,6 +37,8 @@ KINDS: dict[str, type[Resource]] = {
     "ran": Ran,
     "schema": Schema,
     "command": Command,
+    "image": ContainerImage,
+    "fetched_image": FetchedImage,
     "answers": Answers,
     "bundle": Bundle,
 }

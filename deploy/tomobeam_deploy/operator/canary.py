@@ -14,7 +14,8 @@ import typer
 
 from tomobeam_common.settings import fail
 from tomobeam_contracts.canary import HOP_LIMIT_S
-from tomobeam_deploy.canary.operation import LIMIT, REPORT, SENDER
+from tomobeam_contracts.flow import FlowType
+from tomobeam_deploy.canary.operation import KIND, LIMIT, REPORT, SENDER
 from tomobeam_deploy.canary.report import text
 from tomobeam_deploy.hosts import preflight
 from tomobeam_deploy.operator import Inventory
@@ -30,23 +31,29 @@ def canary(
     sender: Annotated[
         str | None, typer.Option("--from", help="reconstruction host; else the first")
     ] = None,
+    kind: Annotated[
+        FlowType | None, typer.Option(help="of its jobs; else as the site says")
+    ] = None,
     hop_limit: Annotated[
         float, typer.Option(min=1, help="seconds after which a hop counts as failed")
     ] = HOP_LIMIT_S,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead")] = False,
 ) -> None:
     """Send a tiny scan over every wire and print the time of each hop; exit code 1 if one fails."""
-    found = fly(inventory, sender, hop_limit)
+    found = fly(inventory, sender, kind, hop_limit)
     typer.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else text(found))
     if not found["passed"]:
         raise typer.Exit(1)
 
 
-def fly(inventory: Path, sender: str | None, hop_limit_s: float) -> dict[str, Any]:
+def fly(
+    inventory: Path, sender: str | None, kind: FlowType | None, hop_limit_s: float
+) -> dict[str, Any]:
     """Send a canary; what came of it, as `tomobeam_deploy.canary.report.document` says.
 
     Raises:
-        SiteError: the inventory or a pinned host key is wrong, or `sender` does not reconstruct.
+        SiteError: the inventory or a pinned host key is wrong, `sender` does not reconstruct, or
+            no host runs jobs of this kind.
         SecretsError: a secret or a certificate is missing or not valid.
     """
     site, _ = preflight.check(inventory, ())
@@ -56,9 +63,19 @@ def fly(inventory: Path, sender: str | None, hop_limit_s: float) -> dict[str, An
             f"--from: {sender!r} is no reconstruction host of {inventory}"
             f"{did_you_mean(sender, senders)}"
         )
+    if kind and kind not in site.offered:
+        raise SiteError(
+            f"--kind: {kind.value!r} is run by no compute host of {inventory}; these are: "
+            f"{', '.join(sorted(site.offered))}"
+        )
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        settings = {SENDER: sender or "", LIMIT: str(hop_limit_s), REPORT: str(report)}
+        settings = {
+            SENDER: sender or "",
+            KIND: kind.value if kind else "",
+            LIMIT: str(hop_limit_s),
+            REPORT: str(report),
+        }
         done = subprocess.run(
             [sys.executable, "-m", "pyinfra", str(inventory.resolve()), str(DEPLOY), "-y"],
             cwd=ROOT,

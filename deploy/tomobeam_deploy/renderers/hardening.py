@@ -49,8 +49,18 @@ def hardening(process: Process) -> list[str]:
     service = process.service
     return [
         *sandbox(process.placement.site),
+        *_controllers_of_jobs(process),
         # What compiles code while it runs needs memory that is writable, then executable.
         f"MemoryDenyWriteExecute={'no' if service.writes_code else 'yes'}",
         f"MemoryMax={service.memory_mib}M",
         f"TasksMax={service.tasks}",
     ]
+
+
+def _controllers_of_jobs(process: Process) -> list[str]:
+    """Slurm's, which need not be hosts of the site."""
+    place = process.placement
+    slurm = place.site.launchers_on(place.worker_name).slurm
+    if not (process.service.launches_jobs and slurm and slurm.controllers):
+        return []
+    return [f"IPAddressAllow={' '.join(map(str, slurm.controllers))}"]

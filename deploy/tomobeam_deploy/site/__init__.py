@@ -11,7 +11,8 @@ from tomobeam_contracts.launchers import (
 from tomobeam_deploy.site.containers import Containers, Database, Runtime, project_name
 from tomobeam_deploy.site.faults import SiteError, Strict, from_environment
 from tomobeam_deploy.site.hosts import Accounts, FileStore, Group, Host, Network, Opening, StoreMode
-from tomobeam_deploy.site.model import Broker, DatabaseServer, DataRoots, Heartbeat, Ports, Site
+from tomobeam_deploy.site.model import Site
+from tomobeam_deploy.site.parts import Broker, DatabaseServer, DataRoots, Heartbeat, Ports
 
 __all__ = [
     "Accounts",

@@ -96,9 +96,8 @@ def jobs_can_run(site: Site) -> None:
     for name, host in site.hosts.items():
         if host.launchers is not None and name not in compute:
             raise ValueError(f"hosts.{name}.launchers: only hosts of 'compute' run jobs; drop it")
-    offered = {kind for name in compute or [""] for kind in site.launchers_on(name).offered}
-    if site.flow_type not in offered:
-        kinds = ", ".join(sorted(offered)) or "none"
+    if site.flow_type not in site.offered:
+        kinds = ", ".join(sorted(site.offered)) or "none"
         raise ValueError(
             f"flow_type: {site.flow_type.value!r} is not among the launchers of the site and of "
             f"its compute hosts, which are: {kinds}; choose one of them, or add it there"

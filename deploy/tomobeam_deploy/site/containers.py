@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from tomobeam_deploy.site.faults import Strict
 
@@ -58,11 +57,6 @@ class Containers(Strict):
     selinux: bool = Field(
         default=True,
         description="confined where the machine has SELinux; the data then has to bear its label",
-    )
-    published: Annotated[str, AfterValidator(folder_of_a_registry)] | None = Field(
-        default=None,
-        description="where images of this version were pushed, such as "
-        "registry.example.org/tomobeam: they are fetched, and none is built",
     )
 
 

@@ -16,6 +16,7 @@ Port = Annotated[int, Field(gt=0, lt=65536)]
 Network = IPv4Network | IPv6Network
 # Debian gives its own accounts numbers below 1000 and people's from there on.
 Uid = Annotated[int, Field(ge=1000, lt=60000)]
+PackageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]
 HostName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9.-]*[a-z0-9])?$")]
 
 
@@ -71,6 +72,9 @@ class Host(Strict):
     )
     openings: tuple[Opening, ...] = Field(
         default=(), description="what the firewall lets in besides our own services"
+    )
+    packages: tuple[PackageName, ...] = Field(
+        default=(), description="Debian packages that it has besides ours, such as slurm-client"
     )
     launchers: Launchers | None = Field(
         default=None, description="how this compute host runs jobs, if not as the site says"

@@ -1,89 +1,39 @@
-"""`Site` itself, and what it says about data, ports and services."""
+"""`Site` itself, and the names and addresses that follow from it."""
 
 from __future__ import annotations
 
 import runpy
-from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from tomobeam_contracts.flow import FlowType
 from tomobeam_contracts.launchers import Launchers
 from tomobeam_deploy.site import checks
-from tomobeam_deploy.site.containers import Containers, Database, host_name
+from tomobeam_deploy.site.containers import (
+    Containers,
+    Database,
+    folder_of_a_registry,
+    host_name,
+)
 from tomobeam_deploy.site.faults import SiteError, Strict, explain, line_of
-from tomobeam_deploy.site.hosts import HOLDERS, Accounts, FileStore, Group, Host, Network, Port
-
-HTTPS = 443
+from tomobeam_deploy.site.hosts import HOLDERS, Accounts, FileStore, Group, Host, Network
+from tomobeam_deploy.site.parts import (
+    HTTPS,
+    Broker,
+    DatabaseServer,
+    DataRoots,
+    Heartbeat,
+    Ports,
+)
 
 # A service's databases, and the role that owns none of them but may use them.
 DATABASES = {"tiled_authn": "tiled", "tiled_catalog": "tiled", "prefect": "prefect"}
 
 # What a database's address says besides, where it is SQLite (tomobeam_flows.sqlite says why).
 _SQLITE_OPTIONS = {"prefect": "?plugin=tomobeam-sqlite"}
-
-
-class Broker(StrEnum):
-    """Which program carries the notifications."""
-
-    EMBEDDED = "embedded"
-    ACTIVEMQ = "activemq"
-
-
-class Ports(Strict):
-    """Where each service listens; every address in the platform is derived from these.
-
-    `<service>_tls` are the ports by which other hosts reach what listens on loopback, and
-    `webapp_http` only sends browsers on to `webapp_tls`.
-    """
-
-    broker: Port = 61613
-    tiled: Port = 8000
-    prefect_server: Port = 4200
-    webapp: Port = 8050
-    ingester: Port = 9101
-    worker: Port = 9102
-    postgresql: Port = 5432
-    broker_tls: Port = 61614
-    tiled_tls: Port = 8443
-    prefect_server_tls: Port = 4443
-    webapp_tls: Port = HTTPS
-    webapp_http: Port = 80
-    ssh: Port = 22
-
-
-class DataRoots(Strict):
-    """The data folders, as the storage host sees them."""
-
-    filestore: Path = Field(description="what reconstructions write; Tiled only reads it")
-    samples: Path | None = Field(
-        default=None, description="a second readable root, with the samples"
-    )
-    writable: Path = Field(description="Tiled's own store: masks and results; never on NFS")
-    models: Path = Field(description="trained models, shared by the compute hosts")
-    state: Path = Field(description="databases and working files of the services")
-
-    @property
-    def readable(self) -> list[Path]:
-        """Every folder that Tiled may read and the ingester may register from."""
-        return [self.filestore, *([self.samples] if self.samples else [])]
-
-
-class Heartbeat(Strict):
-    """How soon a dead worker is noticed."""
-
-    every_s: Annotated[float, Field(gt=0)] = 5.0
-    dead_after_s: Annotated[int, Field(gt=0)] = 30
-
-
-class DatabaseServer(Strict):
-    """What PostgreSQL may take of its host; a few thousand rows want little."""
-
-    shared_buffers_mib: Annotated[int, Field(ge=16)] = 128
-    connections_per_role: Annotated[int, Field(ge=10, description="the limit of each service")] = 60
 
 
 class Site(Strict):
@@ -110,6 +60,11 @@ class Site(Strict):
     address: str = Field(default="127.0.0.1", description="on which the services of a host listen")
     containers: Containers | None = Field(
         default=None, description="the services are containers of this machine"
+    )
+    published: Annotated[str, AfterValidator(folder_of_a_registry)] | None = Field(
+        default=None,
+        description="where images of this version were pushed, such as "
+        "registry.example.org/tomobeam: they are fetched, and none is built or sent",
     )
     hosts: dict[str, Host] = Field(
         default_factory=dict, description="by name; none: everything runs on this machine"
@@ -176,12 +131,15 @@ class Site(Strict):
         own = self.hosts[host].launchers if host in self.hosts else None
         return own or self.launchers
 
+    @property
+    def offered(self) -> frozenset[FlowType]:
+        """The kinds of jobs that some worker runs."""
+        workers = self.members(Group.COMPUTE) or [""]
+        return frozenset(kind for name in workers for kind in self.launchers_on(name).offered)
+
     def kinds_elsewhere(self, host: str) -> frozenset[FlowType]:
         """The kinds of jobs that other compute hosts run, and this one does not."""
-        everywhere = {
-            kind for name in self.members(Group.COMPUTE) for kind in self.launchers_on(name).offered
-        }
-        return frozenset(everywhere - self.launchers_on(host).offered)
+        return self.offered - self.launchers_on(host).offered
 
     def path_on(self, host: str, path: Path) -> Path:
         """Where a host sees a folder of the file store that the storage host sees as `path`."""

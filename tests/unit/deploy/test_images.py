@@ -205,22 +205,22 @@ def test_a_runtime_that_is_missing_is_named_with_its_package(
     ["", "registry.example.org", "https://registry.example.org/x", "registry.example.org/x:1",
      "registry.example.org/x/", "Registry.example.org/x", "/x", "registry.example.org/$(id)"],
 )  # fmt: skip
-def test_what_is_no_folder_of_a_registry_is_refused(name: str) -> None:
+def test_what_is_no_folder_of_a_registry_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValidationError, match="is no folder of a registry; name it as"):
-        Containers(published=name)
+        make_site(tmp_path, published=name)
 
 
 @pytest.mark.parametrize("name", ["registry.example.org/tomobeam", "localhost:5000/a/b-c_d"])
-def test_a_folder_of_a_registry_is_accepted(name: str) -> None:
-    assert Containers(published=name).published == name
+def test_a_folder_of_a_registry_is_accepted(tmp_path: Path, name: str) -> None:
+    assert make_site(tmp_path, published=name).published == name
 
 
 def test_the_compose_inventory_takes_it_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     compose = REPOSITORY / "inventories/compose"
     monkeypatch.setenv("PUBLISHED", "")
-    assert containers_of(Site.load(compose)).published is None
+    assert Site.load(compose).published is None
     monkeypatch.setenv("PUBLISHED", "registry.example.org/tomobeam")
-    assert containers_of(Site.load(compose)).published == "registry.example.org/tomobeam"
+    assert Site.load(compose).published == "registry.example.org/tomobeam"
     monkeypatch.setenv("PUBLISHED", "https://registry.example.org")
     with pytest.raises(SiteError, match=r"compose:\d+: published: 'https:"):
         Site.load(compose)

@@ -22,6 +22,8 @@ from tomobeam_deploy.hosts.resources import (
     Answers,
     Bundle,
     Command,
+    ContainerImage,
+    FetchedImage,
     File,
     Folder,
     Link,
@@ -56,6 +58,15 @@ EVERY_KIND: list[Resource] = [
     Command("all is well", "true", "true"),
     Answers("http://127.0.0.1:1", "tomobeam-tiled.service"),
     Bundle("release", "/opt/marker", lambda: Path("/nowhere"), "cat"),
+    ContainerImage(
+        "/run/podman.sock",
+        "/var/lib",
+        ("localhost/one:1",),
+        "label",
+        lambda: "0123",
+        Path,
+    ),
+    FetchedImage("/run/podman.sock", ("localhost/other:1",), "registry.example.org/x/other:1"),
 ]
 
 

@@ -14,6 +14,7 @@ from tomobeam_common.tiled import Node
 from tomobeam_contracts.destinations import DEPLOYMENT_NAME, FLOW_NAME, RESULTS
 from tomobeam_contracts.flow import (
     FlowIoParameters,
+    FlowType,
     LaunchParameters,
     Step,
     StepParameters,
@@ -139,6 +140,7 @@ def train_and_segment(
     *,
     model_parameters: dict[str, Any] | None = None,
     marked_slices_only: bool = False,
+    flow_type: FlowType | None = None,
 ) -> LaunchParameters:
     """Train on the mask of that tree path, then segment the image, or the marked slices of it."""
 
@@ -153,4 +155,4 @@ def train_and_segment(
         params = StepParameters(io_parameters=io, model_parameters=model_parameters or {})
         return Step(model_name=algorithm, task_name=task, params=params)
 
-    return LaunchParameters(params_list=[step(task) for task in TASKS])
+    return LaunchParameters(params_list=[step(task) for task in TASKS], flow_type=flow_type)

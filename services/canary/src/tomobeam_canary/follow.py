@@ -132,6 +132,7 @@ class Follower:
                     *(self._tiled.url, image, mask_at, algorithm.model_name, label),
                     model_parameters=_smallest(algorithm),
                     marked_slices_only=True,
+                    flow_type=settings.canary_flow_type,
                 )
                 run = prefect.start(label, parameters, image)
                 taken.said = f"flow run {run}"

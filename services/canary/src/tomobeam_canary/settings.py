@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tomobeam_common.settings import PrefectSettings, ServiceSettings, TiledSettings
 from tomobeam_contracts.canary import HOP_LIMIT_S
+from tomobeam_contracts.flow import FlowType
 
 
 class CanarySettings(ServiceSettings):
@@ -29,5 +30,8 @@ class SendSettings(CanarySettings):
 class FollowSettings(CanarySettings, TiledSettings, PrefectSettings):
     """The half of the web host."""
 
+    canary_flow_type: FlowType | None = Field(
+        None, description="how the jobs run; where absent, as the site says"
+    )
     registry: Path = Field(description="JSON file of the site's algorithms")
     webapp_url: str = Field(description="the page as browsers name it")

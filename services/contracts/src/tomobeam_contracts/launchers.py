@@ -6,6 +6,7 @@ or a partition, is listed here; a wish that is not listed is refused.
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,10 @@ from tomobeam_contracts.wire import Wire
 Positive = Annotated[int, Field(gt=0)]
 Cdi = Annotated[str, Field(pattern=r"^[^/=\s]+/[^/=\s]+=[^/=\s]+$")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+# Where a deploy has the podman of the worker's own user listen.
+DEPLOYED_SOCKET = Path("/run/tomobeam-podman/podman.sock")
 
 
 class Limits(Wire):
@@ -34,7 +39,11 @@ class ProcessJobs(Wire):
 class ContainerJobs(Wire):
     """Jobs in containers, through the runtime's API socket."""
 
-    socket: Path = Field(description="podman's or docker's API")
+    socket: Path = Field(
+        default=DEPLOYED_SOCKET,
+        description="podman's or docker's API; the default is that of the podman which a deploy "
+        "makes for the worker's own user",
+    )
     network: str = Field(
         default="host", description="of every job, and the only one that a client may name"
     )
@@ -57,6 +66,9 @@ class SlurmJobs(Wire):
     reservations: tuple[str, ...] = ()
     account: str | None = None
     max_nodes: Positive = 1
+    controllers: tuple[IPv4Address | IPv6Address, ...] = Field(
+        default=(), description="hosts of Slurm's controller that are none of the site's"
+    )
     shared: Path = Field(description="a folder of the worker's user that every node sees")
     job_bin: Path = Field(description="the folder that holds the jobs' commands on the nodes")
     env_vars: tuple[Variable, ...] = Field(
@@ -98,6 +110,12 @@ class Launchers(Wire):
     conda: EnvironmentJobs | None = None
 
     @model_validator(mode="after")
+    def _docker_has_a_socket_of_its_own(self) -> Launchers:
+        if self.docker is not None and self.docker.socket == DEPLOYED_SOCKET:
+            raise ValueError("docker.socket: missing; name docker's own, such as /run/docker.sock")
+        return self
+
+    @model_validator(mode="after")
     def _gpus_are_listed_once(self) -> Launchers:
         gpus = [gpu for kind in self.in_containers for gpu in kind.gpus]
         for gpu in gpus:
@@ -108,6 +126,11 @@ class Launchers(Wire):
     def to_setting(self) -> str:
         """As JSON, for the worker's settings."""
         return self.model_dump_json(exclude_defaults=True)
+
+    @property
+    def deployed_podman(self) -> bool:
+        """Whether jobs run in the podman that a deploy makes."""
+        return self.podman is not None and self.podman.socket == DEPLOYED_SOCKET
 
     @property
     def in_containers(self) -> tuple[ContainerJobs, ...]:
