@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from shlex import quote
+from unittest import mock
 from urllib.parse import quote as url_quote
 
 import pytest
@@ -129,6 +130,12 @@ class Rotation:
 @pytest.fixture(scope="module")
 def rotation(platform: Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotation]:
     """Rotate a secret in a copy of the site's, and deploy; in the end all is as it was."""
+    key = {age_keys.KEY_VARIABLE: platform.environment[age_keys.KEY_VARIABLE]}
+    with mock.patch.dict(os.environ, key):
+        yield from _rotation(platform, tmp_path_factory)
+
+
+def _rotation(platform: Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotation]:
     old = Vault.load(platform.site.name)
     scratch = tmp_path_factory.mktemp("secrets")
     for path in age_keys.SECRETS.glob(f"{platform.site.name}.*"):

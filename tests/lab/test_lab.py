@@ -93,7 +93,7 @@ def test_clock_cannot_be_set(hosts):
             assert done.returncode
             assert "not permitted" in done.stderr.decode()
     # Neither in a service, nor around systemd, as a person with podman would come in.
-    unit = lab.run("web", f"systemd-run --wait --pipe --quiet {SET_CLOCK}", root=True)
+    unit = lab.run("web", f"systemd-run --collect --wait --pipe --quiet {SET_CLOCK}", root=True)
     assert unit.returncode
     container = LAB.host("web").container
     done = podman("exec", container, "sh", "-c", SET_CLOCK, check=False)
@@ -124,7 +124,7 @@ def test_nothing_runs_that_acts_on_the_machine_or_reaches_out(hosts):
 
 
 def test_units_are_really_sandboxed(hosts):
-    run = "systemd-run --wait --pipe --quiet -p DynamicUser=yes -p ProtectSystem=strict"
+    run = "systemd-run --collect --wait --pipe --quiet -p DynamicUser=yes -p ProtectSystem=strict"
     done = lab.run("compute1", f"{run} touch /etc/test-sandbox", root=True)
     assert done.returncode
     assert "Read-only file system" in done.stderr.decode()

@@ -84,7 +84,9 @@ def test_a_package_that_was_tampered_with_is_refused(repository):
     refused = install("recon", "hello")
     assert refused.returncode
     assert b"hello" in refused.stderr
-    lab.run("recon", f"sed -i s/hello/hallo/ {folder}/Packages", root=True)
+    # What apt has read of it before may not be asked again within the same second.
+    spoil = f"sed -i s/hello/hallo/ {folder}/Packages; rm -r /var/lib/apt/lists"
+    lab.run("recon", spoil, root=True)
     update = lab.run("recon", f"apt-get {packages.ONLY_OURS} update", root=True)
     assert update.returncode
     lab.run("recon", f"rm -r {folder}", root=True)

@@ -114,7 +114,8 @@ def reboot(name: str, limit_s: float = START_LIMIT_S) -> None:
     """
     host = running().host(name)
     before = _first_process(host.container)
-    podman("exec", host.container, "systemctl", "--no-block", "reboot")
+    # It may be gone before podman learns how this ended.
+    podman("exec", host.container, "systemctl", "--no-block", "reboot", check=False)
     deadline = time.monotonic() + limit_s
     while _first_process(host.container) in (before, "0"):
         if time.monotonic() > deadline:
