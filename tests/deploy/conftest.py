@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,19 +135,26 @@ def bare() -> Operator:
 
 @pytest.fixture(scope="module")
 def platform() -> Operator:
-    """The same hosts with everything deployed: those that run, where one deploy brings them there.
+    """The same hosts with everything deployed."""
+    return deployed(INVENTORY)
 
-    Others, and those that an earlier test left in a bad state, are started afresh.
+
+def deployed(inventory: str, prepare: Callable[[Operator], None] = lambda _: None) -> Operator:
+    """Hosts with everything deployed: those that run, where one deploy brings them there.
+
+    Others, and those that an earlier test left in a bad state, are started afresh; `prepare` does
+    what their keepers do before anything is deployed.
     """
-    operator = operator_of(INVENTORY)
-    of_ours = running_inventory() == ROOT / INVENTORY
+    operator = operator_of(inventory)
+    of_ours = running_inventory() == ROOT / inventory
     if of_ours and operator.run("tomobeam-lab status", ok=None).returncode == 0:
         operator = knowing(operator)
         if not operator.drift():
             return operator
         if operator.deploy(ok=None).returncode == 0 and not operator.drift():
             return operator
-    operator = start(INVENTORY)
+    operator = start(inventory)
+    prepare(operator)
     operator.deploy()
     assert operator.drift() == []
     return operator

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.deploy.begun import Begun
-from tests.deploy.conftest import LIMIT_S, Operator, start
+from tests.deploy.conftest import LIMIT_S, Operator, deployed
 from tests.deploy.hosts import at, flow_runs, rows
 from tests.support.waiting import wait_for
 from tomobeam_contracts.launchers import DEPLOYED_SOCKET
@@ -61,17 +61,19 @@ BACK_LIMIT_S = 180
 @pytest.fixture(scope="module")
 def platform() -> Operator:
     """Everything deployed, and Slurm set up as its keeper does it."""
-    operator = start(INVENTORY)
-    uid, gid = operator.site.accounts.worker, operator.site.accounts.shared
-    shared = f"--owner={uid} --group={gid} --mode=0750 /srv/filestore/slurm"
-    at("storage", f"install --directory {shared}")
-    operator.run(f"tomobeam-images base --inventory {INVENTORY}")
-    said = operator.deploy()
-    assert "every hop answered" in said.stdout + said.stderr
+    operator = deployed(INVENTORY, prepare)
     at(SLURM, "cat >/etc/slurm/slurm.conf", stdin=SLURM_CONF.encode())
     at(SLURM, START_SLURM)
     wait_for(lambda: at(SLURM, "sinfo --noheader --format %t", ok=None) == "idle", "the node", 60)
     return operator
+
+
+def prepare(operator: Operator) -> None:
+    """A folder on the store for Slurm's jobs, and what images stand on."""
+    accounts = operator.site.accounts
+    owner = f"--owner={accounts.worker} --group={accounts.shared} --mode=0750"
+    at("storage", f"install --directory {owner} /srv/filestore/slurm")
+    operator.run(f"tomobeam-images base --inventory {INVENTORY}")
 
 
 def canary(platform: Operator, kind: str, ok: int = 0) -> str:
@@ -84,7 +86,7 @@ def frozen(platform: Operator, kind: str) -> Iterator[Begun]:
     """A canary whose job neither ends nor listens."""
     flight = f"tomobeam-site canary {platform.inventory} --kind {kind} --hop-limit 20"
     with platform.begun(flight) as begun:
-        at(HOSTS[kind], f"timeout 120 sh -c {FREEZE!r}")
+        at(HOSTS[kind], "timeout 120 sh", stdin=FREEZE.encode())
         yield begun
 
 
