@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from tomobeam_deploy import pki, tls
 from tomobeam_deploy.age_keys import SECRETS
 from tomobeam_deploy.catalogue import secrets_of
 from tomobeam_deploy.secrets import SecretsError
-from tomobeam_deploy.site import Group, Site, SiteError
+from tomobeam_deploy.site import Group, Runtime, Site, SiteError
 from tomobeam_deploy.site.connection import SSH, known_hosts_file, ssh_port
 from tomobeam_deploy.site.faults import did_you_mean
 from tomobeam_deploy.site_secrets import all_names
@@ -69,6 +70,21 @@ def check(
     warnings = _check_certificates(site, inventory, vault)
     _check_host_keys(site, inventory)
     return site, warnings
+
+
+def check_images(site: Site) -> None:
+    """See that this machine can say which images hosts are to have, where it makes them.
+
+    Raises:
+        SiteError: it has no podman.
+    """
+    wanting = [host for host in site.hosts if site.launchers_on(host).deployed_podman]
+    if wanting and not site.published and shutil.which(Runtime.PODMAN) is None:
+        raise SiteError(
+            f"hosts.{wanting[0]}.launchers.podman: this machine makes the images of its jobs, and "
+            "has no podman; install Debian's package of that name here, or say by `published` "
+            "where they are fetched from"
+        )
 
 
 def hosts_of(site: Site, inventory: Path, pattern: str) -> list[str]:

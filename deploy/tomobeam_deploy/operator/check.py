@@ -11,6 +11,7 @@ from tomobeam_deploy.operator import Inventory, Limit
 def check(inventory: Inventory, limit: Limit = None) -> None:
     """See that a deploy can begin: the inventory, its secrets, certificates and host keys."""
     site, warnings = preflight.check(inventory, limit or ())
+    preflight.check_images(site)
     for warning in warnings:
         typer.echo(warning, err=True)
     typer.echo(f"{inventory}: a deploy to {', '.join(site.hosts)} can begin")

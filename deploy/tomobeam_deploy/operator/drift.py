@@ -53,11 +53,13 @@ def look(inventory: Path, limit: Iterable[str] = (), deploy: Path = ALL) -> Drif
     """Compare hosts with what a deploy would do to them, and change nothing.
 
     Raises:
-        SiteError: the inventory or a pinned host key is wrong, or `limit` names no host.
+        SiteError: the inventory or a pinned host key is wrong, `limit` names no host, or this
+            machine lacks what images are made by.
         SecretsError: a secret or a certificate is missing or not valid.
     """
     limit = list(limit)
     site, _ = preflight.check(inventory, limit)
+    preflight.check_images(site)
     hosts = preflight.limited(site, inventory, limit)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "differences"

@@ -10,9 +10,10 @@ import pytest
 from roles.podman import deploy as podman
 from roles.worker import deploy as worker
 from tests.unit.roles.beamline import command, load, member, target, text
+from tomobeam_deploy.hosts.preflight import check_images
 from tomobeam_deploy.hosts.resources import Account, ContainerImage, FetchedImage, Folder, Resource
 from tomobeam_deploy.hosts.target import Target
-from tomobeam_deploy.site import ContainerJobs, Group, Launchers, Site
+from tomobeam_deploy.site import ContainerJobs, Group, Launchers, Site, SiteError
 
 PODMAN = Launchers(process=None, podman=ContainerJobs())
 
@@ -97,3 +98,15 @@ def test_an_account_keeps_the_numbers_that_it_has(tmp_path: Path, there: str) ->
     assert run(numbers.check).returncode == 0
     added = "" if has else f"tomobeam-worker:{6104 * 65536}:65536\n"
     assert (tmp_path / "subuid").read_text() == there + added
+
+
+def test_a_controller_that_cannot_make_images_is_told_before_a_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    site = with_podman()
+    said = rf"^hosts\.{member(site, Group.COMPUTE)}\.launchers\.podman: .* has no podman; install"
+    with pytest.raises(SiteError, match=said):
+        check_images(site)
+    check_images(with_podman(published="registry.example.org/tomobeam"))
+    check_images(load())
