@@ -12,15 +12,8 @@ from pathlib import PurePath
 
 from tomobeam_contracts.launchers import DEPLOYED_SOCKET
 from tomobeam_deploy.hosts import archives
-from tomobeam_deploy.hosts.resources import (
-    Command,
-    ContainerImage,
-    FetchedImage,
-    File,
-    Folder,
-    Link,
-    Resource,
-)
+from tomobeam_deploy.hosts.brought import ContainerImage, FetchedImage
+from tomobeam_deploy.hosts.resources import Command, File, Folder, Link, Resource
 from tomobeam_deploy.hosts.services import account
 from tomobeam_deploy.hosts.target import SHARED_GROUP, Target
 from tomobeam_deploy.images.model import INPUTS_LABEL, Image, jobs_of

@@ -13,8 +13,9 @@ from pyinfra.context import host
 
 from tomobeam_deploy.hosts import archives
 from tomobeam_deploy.hosts.alone import alone
+from tomobeam_deploy.hosts.brought import Packages
 from tomobeam_deploy.hosts.operations import put_right
-from tomobeam_deploy.hosts.resources import Packages, Resource
+from tomobeam_deploy.hosts.resources import Resource
 from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.packages import Repository
 from tomobeam_deploy.site import Group

@@ -20,15 +20,10 @@ from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_host, ctx_state
 
 from tomobeam_deploy.hosts import report
+from tomobeam_deploy.hosts.brought import ARCHIVED
 from tomobeam_deploy.hosts.connection import notice_when_gone
 from tomobeam_deploy.hosts.report import Differences
-from tomobeam_deploy.hosts.resources import (
-    Bundle,
-    ContainerImage,
-    Packages,
-    Resource,
-    Schema,
-)
+from tomobeam_deploy.hosts.resources import Resource, Schema
 from tomobeam_deploy.hosts.upload import upload
 from tomobeam_deploy.on_host import BOOTSTRAP, COMMAND, Do, orders
 
@@ -37,9 +32,6 @@ CLOCK_TOLERANCE_S = 300
 LOOK_LIMIT_S = 300
 # What sudo says after it asked several times.
 WRONG_PASSWORD = "incorrect password attempt"
-
-# Those for which an archive is made and sent, if they differ.
-ARCHIVED = (Bundle, ContainerImage, Packages)
 
 
 class HostFault(RuntimeError):

@@ -13,17 +13,14 @@ from types import ModuleType
 
 from roles.postgresql import deploy as postgresql
 from tomobeam_deploy.catalogue import services_on_hosts
+from tomobeam_deploy.hosts.brought import Bundle, ContainerImage, FetchedImage, Packages
 from tomobeam_deploy.hosts.deploy import plan
 from tomobeam_deploy.hosts.resources import (
     Account,
-    Bundle,
     Command,
-    ContainerImage,
-    FetchedImage,
     File,
     Folder,
     Link,
-    Packages,
     Ran,
     Resource,
     Unit,

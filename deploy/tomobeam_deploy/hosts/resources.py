@@ -10,13 +10,10 @@ import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
-
-from tomobeam_deploy.packages import Repository, unpack_script
 
 
 @dataclass(frozen=True)
@@ -37,35 +34,6 @@ class Resource:
     def payload(self) -> dict[str, Any]:
         """What it needs besides for putting it right."""
         return {}
-
-
-@dataclass(frozen=True)
-class Packages(Resource):
-    """Debian packages that are installed; their services are not started by that.
-
-    The repository is made when a host lacks one of them, and streamed there.
-    """
-
-    kind = "packages"
-    names: tuple[str, ...]
-    repository: Callable[[], Repository] = field(repr=False, compare=False)
-
-    @property
-    def title(self) -> str:
-        """All names."""
-        return f"packages {' '.join(self.names)}"
-
-    def archive(self) -> Path:
-        """The repository with them."""
-        return self.repository().archive
-
-    def wanted(self) -> dict[str, Any]:
-        """Only the names."""
-        return {"kind": self.kind, "title": self.title, "names": self.names}
-
-    def payload(self) -> dict[str, Any]:
-        """What to do with the repository, once it is on the host."""
-        return {"script": unpack_script(self.repository().digest)}
 
 
 @dataclass(frozen=True)
@@ -258,50 +226,6 @@ class Schema(Resource):
 
 
 @dataclass(frozen=True)
-class ContainerImage(Resource):
-    """An image that the podman at `socket` has, of this build, under all its `names`.
-
-    `storage` is the folder in which that podman keeps its images. `inputs` gives the digest of what
-    it is made from, which a build leaves in its label. The archive is made when a host lacks the
-    image, and streamed there.
-    """
-
-    kind = "image"
-    socket: str
-    storage: str
-    names: tuple[str, ...]
-    label: str
-    inputs: Callable[[], str] = field(repr=False, compare=False)
-    archive: Callable[[], Path] = field(repr=False, compare=False)
-
-    @property
-    def title(self) -> str:
-        """Its first name."""
-        return f"image {self.names[0]}"
-
-    def wanted(self) -> dict[str, Any]:
-        """Where it is looked for, and by what it is known."""
-        podman = {"socket": self.socket, "storage": self.storage}
-        known = {"names": self.names, "label": self.label, "inputs": self.inputs()}
-        return {"kind": self.kind, "title": self.title, **podman, **known}
-
-
-@dataclass(frozen=True)
-class FetchedImage(Resource):
-    """An image that the podman at `socket` fetches under a full name, and calls by all `names`."""
-
-    kind = "fetched_image"
-    socket: str
-    names: tuple[str, ...]
-    published: str
-
-    @property
-    def title(self) -> str:
-        """Its first name."""
-        return f"image {self.names[0]}"
-
-
-@dataclass(frozen=True)
 class Command(Resource):
     """A state that only commands know: `check` exits 0 where all is well.
 
@@ -339,33 +263,3 @@ class Answers(Resource):
     def title(self) -> str:
         """The address."""
         return self.url
-
-
-@dataclass(frozen=True)
-class Bundle(Resource):
-    """An archive that is unpacked on the host; `marker` is there once it is.
-
-    The archive is made when a host lacks it, and streamed there; `script` then reads it from its
-    standard input. In `home` is all that such archives ever left there.
-    """
-
-    kind = "bundle"
-    name: str
-    marker: str
-    archive: Callable[[], Path] = field(repr=False)
-    script: str = field(repr=False)
-    home: str = ""
-
-    @property
-    def title(self) -> str:
-        """Its name."""
-        return self.name
-
-    def wanted(self) -> dict[str, Any]:
-        """Only what is looked for."""
-        places = {"marker": self.marker, "home": self.home}
-        return {"kind": self.kind, "title": self.title, **places}
-
-    def payload(self) -> dict[str, Any]:
-        """What to do with the archive, once it is on the host."""
-        return {"script": self.script}

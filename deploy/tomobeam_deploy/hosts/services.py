@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from tomobeam_deploy.hosts import archives
+from tomobeam_deploy.hosts.brought import Bundle
 from tomobeam_deploy.hosts.resources import (
     Absent,
     Account,
     Answers,
-    Bundle,
     Command,
     File,
     Folder,

@@ -14,7 +14,7 @@ from tests.services.images.own_podman import run
 from tests.services.images.tiny import Tiny
 from tests.support.containers import Podman, missing, podman
 from tests.unit.hosts.program import apply, compare, fault, needs_root
-from tomobeam_deploy.hosts.resources import ContainerImage, FetchedImage
+from tomobeam_deploy.hosts.brought import ContainerImage, FetchedImage
 from tomobeam_deploy.images.model import INPUTS_LABEL
 
 pytestmark = needs_root

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.hosts.program import apply, compare, fault, needs_root, send
-from tomobeam_deploy.hosts.resources import Answers, Bundle, Command
+from tomobeam_deploy.hosts.brought import Bundle
+from tomobeam_deploy.hosts.resources import Answers, Command
 from tomobeam_deploy.on_host import addresses, orders
 from tomobeam_deploy.on_host.running import Fault
 

@@ -11,8 +11,9 @@ import pytest
 
 from tests.unit.hosts.installation import Installation
 from tomobeam_deploy.hosts import archives
+from tomobeam_deploy.hosts.brought import Packages
 from tomobeam_deploy.hosts.deploy import PACKAGES, Stage, plan
-from tomobeam_deploy.hosts.resources import Folder, Packages, Resource
+from tomobeam_deploy.hosts.resources import Folder, Resource
 from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.packages import Repository
 from tomobeam_deploy.site import Group

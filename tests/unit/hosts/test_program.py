@@ -16,19 +16,16 @@ import pytest
 from tests.unit.hosts.program import apply, compare, fault, needs_root, send
 from tomobeam_deploy import on_host
 from tomobeam_deploy.hosts import resources
+from tomobeam_deploy.hosts.brought import Bundle, ContainerImage, FetchedImage, Packages
 from tomobeam_deploy.hosts.resources import (
     Absent,
     Account,
     Answers,
-    Bundle,
     Command,
-    ContainerImage,
-    FetchedImage,
     File,
     Folder,
     Link,
     Masked,
-    Packages,
     Ran,
     Resource,
     Schema,

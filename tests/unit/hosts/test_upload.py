@@ -11,7 +11,8 @@ from tests.unit.hosts.fleet import Fleet, failed
 from tests.unit.hosts.program import needs_root
 from tomobeam_deploy.hosts import upload
 from tomobeam_deploy.hosts.archives import ArchiveError
-from tomobeam_deploy.hosts.resources import Bundle, File, Packages
+from tomobeam_deploy.hosts.brought import Bundle, Packages
+from tomobeam_deploy.hosts.resources import File
 from tomobeam_deploy.packages import Repository
 
 pytestmark = needs_root

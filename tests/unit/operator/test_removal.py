@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.operator.sites import OF_HOSTS, load, targets
+from tomobeam_deploy.hosts.brought import Packages
 from tomobeam_deploy.hosts.deploy import plan
 from tomobeam_deploy.hosts.removal import databases, dropped, in_order, removal
-from tomobeam_deploy.hosts.resources import Account, File, Folder, Packages, Resource, Unit
+from tomobeam_deploy.hosts.resources import Account, File, Folder, Resource, Unit
 from tomobeam_deploy.hosts.roles import every_role
 from tomobeam_deploy.site import Group, SiteError
 

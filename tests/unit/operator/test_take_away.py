@@ -10,17 +10,16 @@ from pathlib import Path
 import pytest
 
 from tests.unit.hosts.program import needs_root
+from tomobeam_deploy.hosts.brought import Bundle, Packages
 from tomobeam_deploy.hosts.resources import (
     Absent,
     Account,
     Answers,
-    Bundle,
     Command,
     File,
     Folder,
     Link,
     Masked,
-    Packages,
     Ran,
     Resource,
     SharedGroup,

@@ -10,8 +10,9 @@ import pytest
 from roles.podman import deploy as podman
 from roles.worker import deploy as worker
 from tests.unit.roles.beamline import command, load, member, target, text
+from tomobeam_deploy.hosts.brought import ContainerImage, FetchedImage
 from tomobeam_deploy.hosts.preflight import check_images
-from tomobeam_deploy.hosts.resources import Account, ContainerImage, FetchedImage, Folder, Resource
+from tomobeam_deploy.hosts.resources import Account, Folder, Resource
 from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.site import ContainerJobs, Group, Launchers, Site, SiteError
 
