@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.hosts.program import compare
-from tomobeam_deploy.hosts import resources
+from tomobeam_deploy.hosts import brought
 from tomobeam_deploy.on_host import accounts, packages
 from tomobeam_deploy.on_host.running import Fault
 
@@ -105,7 +105,7 @@ def test_a_number_that_differs_is_for_a_person(
 
 
 def test_packages_are_asked_of_this_very_dpkg() -> None:
-    wanted = resources.Packages(("dpkg", "no-such-package"), lambda: None)  # type: ignore[arg-type]
+    wanted = brought.Packages(("dpkg", "no-such-package"), lambda: None)  # type: ignore[arg-type]
     assert list(compare(wanted).values()) == [["no-such-package is not installed"]]
 
 
