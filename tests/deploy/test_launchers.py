@@ -179,8 +179,10 @@ def test_a_controller_of_slurms_that_is_away_is_named(platform: Operator) -> Non
 def test_an_image_that_does_not_fit_is_said_and_comes_when_there_is_room(
     platform: Operator,
 ) -> None:
-    restart = f"XDG_RUNTIME_DIR=/run/user/{platform.site.accounts.worker} systemctl --user stop"
-    again = f"runuser -u {WORKER} -- sh -c '{restart} tomobeam-podman.service'"
+    session = f"export XDG_RUNTIME_DIR=/run/user/{platform.site.accounts.worker}; cd /"
+    # Without what holds its namespace, podman sees the disks as they are now.
+    begin_anew = "podman system migrate; systemctl --user stop tomobeam-podman.service"
+    again = f"runuser -u {WORKER} -- sh -c '{session}; {begin_anew}'"
     at(PODMAN, f"mount -t tmpfs -o size=64m,uid={WORKER},mode=700 tmpfs {STORAGE}; {again}")
     try:
         assert f"{PODMAN}: image {IMAGE}: {IMAGE} is not there" in platform.drift(PODMAN)
@@ -188,7 +190,7 @@ def test_an_image_that_does_not_fit_is_said_and_comes_when_there_is_room(
         [said] = [line for line in done.stderr.splitlines() if "make room there" in line]
         assert f" but the disk of {STORAGE} has 6" in said
     finally:
-        at(PODMAN, f"{again}; umount --lazy {STORAGE}")
+        at(PODMAN, f"umount --lazy {STORAGE}; {again}")
     assert platform.drift() == []
     assert "every hop answered" in canary(platform, "podman")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,8 +17,12 @@ WANTED = ["hello", "nftables"]
 
 
 @pytest.fixture(scope="module")
-def repository(hosts, tmp_path_factory) -> packages.Repository:
-    return packages.ensure_repository(WANTED, folder=tmp_path_factory.mktemp("packages"))
+def repository(hosts, tmp_path_factory) -> Iterator[packages.Repository]:
+    yield packages.ensure_repository(WANTED, folder=tmp_path_factory.mktemp("packages"))
+    for name in hosts:
+        # Later tests compare hosts with others that never had it.
+        gone = lab.run(name, "dpkg --purge hello", root=True)
+        assert gone.returncode == 0, gone.stderr.decode()
 
 
 def push(name: str, repository: packages.Repository) -> subprocess.CompletedProcess[str]:
