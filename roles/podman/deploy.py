@@ -13,7 +13,7 @@ from pathlib import PurePath
 from tomobeam_contracts.launchers import DEPLOYED_SOCKET
 from tomobeam_deploy.hosts import archives
 from tomobeam_deploy.hosts.brought import ContainerImage, FetchedImage
-from tomobeam_deploy.hosts.resources import Command, File, Folder, Link, Resource
+from tomobeam_deploy.hosts.resources import Command, File, Folder, Link, Masked, Resource
 from tomobeam_deploy.hosts.services import account
 from tomobeam_deploy.hosts.target import SHARED_GROUP, Target
 from tomobeam_deploy.images.model import INPUTS_LABEL, Image, jobs_of
@@ -26,6 +26,15 @@ GROUPS = (Group.COMPUTE,)
 USER = Accounts.name("worker")
 UNIT = "tomobeam-podman"
 USER_UNITS = "/etc/systemd/user"
+# Root's own, which Debian enables with the package: nobody here needs an API that is as good as root,
+# and nothing is fetched.
+ROOTS = (
+    "podman-auto-update.service",
+    "podman-auto-update.timer",
+    "podman-restart.service",
+    "podman.service",
+    "podman.socket",
+)
 # The numbers that an account has inside of its containers besides its own.
 RANGE = 65536
 
@@ -58,13 +67,14 @@ def install(target: Target) -> list[Resource]:
 
 
 def configure(target: Target) -> list[Resource]:
-    """The socket, and what answers there."""
+    """The socket, and what answers there; root's own is closed."""
     if not _is_wanted(target):
         return []
     return [
         _file("/etc/tmpfiles.d/tomobeam-podman.conf"),
         _file(f"{USER_UNITS}/{UNIT}.socket"),
         _file(f"{USER_UNITS}/{UNIT}.service"),
+        *(Masked(unit) for unit in ROOTS),
         Link(f"{USER_UNITS}/sockets.target.wants/{UNIT}.socket", f"../{UNIT}.socket"),
     ]
 
