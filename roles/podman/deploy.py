@@ -26,8 +26,8 @@ GROUPS = (Group.COMPUTE,)
 USER = Accounts.name("worker")
 UNIT = "tomobeam-podman"
 USER_UNITS = "/etc/systemd/user"
-# Root's own, which Debian enables with the package: nobody here needs an API that is as good as root,
-# and nothing is fetched.
+# Root's own, which Debian enables with the package: nobody here needs its API, and nothing is
+# fetched.
 ROOTS = (
     "podman-auto-update.service",
     "podman-auto-update.timer",
