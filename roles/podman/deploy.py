@@ -22,6 +22,7 @@ from tomobeam_deploy.site import Accounts, Group
 from tomobeam_deploy.templates import render_names
 
 GROUPS = (Group.COMPUTE,)
+PACKAGES = ("crun", "dbus-user-session", "libpam-systemd", "podman", "slirp4netns", "uidmap")
 
 USER = Accounts.name("worker")
 UNIT = "tomobeam-podman"
@@ -39,19 +40,13 @@ ROOTS = (
 RANGE = 65536
 
 
-def _packages(target: Target) -> tuple[str, ...]:
-    if not _is_wanted(target):
-        return ()
-    return ("crun", "dbus-user-session", "libpam-systemd", "podman", "slirp4netns", "uidmap")
-
-
-PACKAGES = _packages
+def is_wanted(target: Target) -> bool:
+    """Where the site has jobs in podman, and no podman of its own for them."""
+    return target.site.launchers_on(target.name).deployed_podman
 
 
 def install(target: Target) -> list[Resource]:
     """The worker's account and its home, which holds the images; numbers for its containers."""
-    if not _is_wanted(target):
-        return []
     # Those that follow the account's own in blocks, so that nobody else has them.
     names = {"user": USER, "first": target.site.accounts.worker * RANGE, "count": RANGE}
     worker = target.processes["worker"]
@@ -68,8 +63,6 @@ def install(target: Target) -> list[Resource]:
 
 def configure(target: Target) -> list[Resource]:
     """The socket, and what answers there; root's own is closed."""
-    if not _is_wanted(target):
-        return []
     return [
         _file("/etc/tmpfiles.d/tomobeam-podman.conf"),
         _file(f"{USER_UNITS}/{UNIT}.socket"),
@@ -81,8 +74,6 @@ def configure(target: Target) -> list[Resource]:
 
 def activate(target: Target) -> list[Resource]:
     """The account's systemd runs from boot on, podman answers, and has the images."""
-    if not _is_wanted(target):
-        return []
     uid = target.site.accounts.worker
     listens = {"uid": uid, "unit": f"{UNIT}.socket"}
     return [
@@ -101,10 +92,6 @@ def activate(target: Target) -> list[Resource]:
         ),
         *(_image(target, made) for made in jobs_of(target.site)),
     ]
-
-
-def _is_wanted(target: Target) -> bool:
-    return target.site.launchers_on(target.name).deployed_podman
 
 
 def _file(path: str) -> File:

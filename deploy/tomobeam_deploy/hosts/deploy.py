@@ -42,6 +42,8 @@ class Role(Protocol):
     """Roles that must be active, on whatever host, before this one is activated."""
     PACKAGES: tuple[str, ...] | Callable[[Target], tuple[str, ...]]
     """Debian packages that it wants; those of all roles are installed together, at first."""
+    is_wanted: Callable[[Target], bool]
+    """Of the hosts of its groups, those that it is on; without it, all."""
 
 
 def name_of(role: ModuleType) -> str:
@@ -66,7 +68,7 @@ def plan(roles: Sequence[ModuleType], target: Target) -> dict[Step, list[Resourc
     for stage, together in _steps(roles):
         resources = steps.setdefault((stage, tuple(map(name_of, together))), [])
         for role in together:
-            if not _is_for(role, target):
+            if not is_for(role, target):
                 continue
             who = f"{stage} {name_of(role)}"
             for resource in _ask(role, stage)(target):
@@ -83,7 +85,7 @@ def _packages(roles: Sequence[ModuleType], target: Target) -> list[Resource]:
 
     def names(host: str) -> set[str]:
         there = replace(target, name=host)
-        return {name for role in roles if _is_for(role, there) for name in _wants(role, there)}
+        return {name for role in roles if is_for(role, there) for name in _wants(role, there)}
 
     def repository() -> Repository:
         everywhere = set().union(*map(names, target.site.hosts))
@@ -98,8 +100,11 @@ def _wants(role: ModuleType, target: Target) -> tuple[str, ...]:
     return wanted(target) if callable(wanted) else wanted
 
 
-def _is_for(role: ModuleType, target: Target) -> bool:
-    return target.is_in(*cast(Role, role).GROUPS)
+def is_for(role: ModuleType, target: Target) -> bool:
+    """Whether a role is on this host."""
+    if not target.is_in(*cast(Role, role).GROUPS):
+        return False
+    return cast(Role, role).is_wanted(target) if hasattr(role, "is_wanted") else True
 
 
 def _steps(roles: Sequence[ModuleType]) -> Iterator[tuple[Stage, list[ModuleType]]]:

@@ -14,7 +14,7 @@ from types import ModuleType
 from roles.postgresql import deploy as postgresql
 from tomobeam_deploy.catalogue import services_on_hosts
 from tomobeam_deploy.hosts.brought import Bundle, ContainerImage, FetchedImage, Packages
-from tomobeam_deploy.hosts.deploy import plan
+from tomobeam_deploy.hosts.deploy import is_for, plan
 from tomobeam_deploy.hosts.resources import (
     Account,
     Command,
@@ -91,7 +91,7 @@ def removal(
     name: str, leaving: Collection[str], roles: Mapping[str, ModuleType], target: Target
 ) -> Removal:
     """What a role leaves behind on a host, together with the others that are `leaving`."""
-    if not target.is_in(*roles[name].GROUPS):
+    if not is_for(roles[name], target):
         return Removal()
     staying = [role for other, role in roles.items() if other not in leaving]
     asked = {resource.title for resource in _asked(staying, target)}

@@ -10,7 +10,8 @@ import pytest
 from roles.podman import deploy as podman
 from roles.worker import deploy as worker
 from tests.unit.roles.beamline import command, load, member, target, text
-from tomobeam_deploy.hosts.brought import ContainerImage, FetchedImage
+from tomobeam_deploy.hosts.brought import ContainerImage, FetchedImage, Packages
+from tomobeam_deploy.hosts.deploy import plan
 from tomobeam_deploy.hosts.preflight import check_images
 from tomobeam_deploy.hosts.resources import Account, Folder, Resource
 from tomobeam_deploy.hosts.target import Target
@@ -28,16 +29,15 @@ def with_podman(**changes: Any) -> Site:
 
 
 def asked(of: Target) -> list[Resource]:
-    stages = (podman.install, podman.configure, podman.activate)
-    return [resource for stage in stages for resource in stage(of)]
+    return [resource for resources in plan([podman], of).values() for resource in resources]
 
 
 def test_only_a_host_whose_jobs_run_there_gets_it() -> None:
     site = with_podman()
     first, second = site.members(Group.COMPUTE)
-    assert "podman" in podman.PACKAGES(target(site, first))
+    [packages] = (each for each in asked(target(site, first)) if isinstance(each, Packages))
+    assert "podman" in packages.names
     assert asked(target(site, second)) == []
-    assert podman.PACKAGES(target(site, second)) == ()
 
 
 def test_a_podman_of_somebody_elses_is_left_alone() -> None:
