@@ -56,8 +56,11 @@ class Container:
 
 
 def containers() -> dict[str, Container]:
-    """The lab's containers by name, running or not, whatever site it is of."""
-    listed = json.loads(podman("ps", "--all", "--format", "json").stdout)
+    """The lab's containers by name, running or not, whatever site it is of.
+
+    Also those of which there is only the storage: what a podman that was killed left of them.
+    """
+    listed = json.loads(podman("ps", "--all", "--external", "--format", "json").stdout)
     found = {}
     for entry in listed:
         labels = entry.get("Labels") or {}
