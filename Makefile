@@ -136,7 +136,7 @@ lint: .venv/.dev ## style, types, and documents that must follow from the code
 	@# Those that no other target runs often enough to see that they still fit the code.
 	@said=$$($(BIN)/python -m pytest --collect-only --quiet tests/lab tests/deploy tests/compose 2>&1) || { echo "$$said"; exit 1; }
 	@$(BIN)/python -m tomobeam_contracts.schemas --check docs/reference/schemas
-	@$(BIN)/python -m tomobeam_deploy.network inventories/beamline | diff -u docs/reference/ports.md - || { echo "docs/reference/ports.md: run make reference" >&2; exit 1; }
+	@$(BIN)/tomobeam-site reference --check inventories/beamline docs/reference || { echo "run make reference" >&2; exit 1; }
 	@$(BIN)/python -m tomobeam_contracts.registries $(REGISTRIES) | diff -u services/registry.json - || { echo "services/registry.json: run make reference" >&2; exit 1; }
 
 format: .venv/.dev ## put the code into form
@@ -146,9 +146,9 @@ format: .venv/.dev ## put the code into form
 lock: | $(UV) ## resolve the dependencies anew into uv.lock
 	@$(UV) lock
 
-reference: .venv/.dev ## write what follows from other files: schemas of the wires, the port table, the joined registry
+reference: .venv/.dev ## write what follows from other files: schemas of the wires, what hosts get, the joined registry
 	@$(BIN)/python -m tomobeam_contracts.schemas docs/reference/schemas
-	@$(BIN)/python -m tomobeam_deploy.network inventories/beamline > docs/reference/ports.md
+	@$(BIN)/tomobeam-site reference inventories/beamline docs/reference
 	@$(BIN)/python -m tomobeam_contracts.registries $(REGISTRIES) > services/registry.json
 
 UNIT := $(BIN)/python -m pytest tests/unit -n 2

@@ -1,22 +1,17 @@
 """Who talks to whom, and what listens where: derived from the descriptions' needs.
 
-The firewall, the scan of the tests and the port table of the documents all follow from this:
-
-    python -m tomobeam_deploy.network inventories/beamline > docs/reference/ports.md
+The firewall, the scan of the tests and the port table of the documents all follow from this.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
-from pathlib import Path
 
-from tomobeam_common.settings import fail
 from tomobeam_deploy.catalogue import services_on_hosts
 from tomobeam_deploy.service import Service
-from tomobeam_deploy.site import Group, Network, Ports, Site, SiteError
+from tomobeam_deploy.site import Group, Network, Ports, Site
 from tomobeam_deploy.site.hosts import HOLDERS
 
 ANY_ADDRESS = "*"
@@ -153,53 +148,3 @@ def listeners(site: Site, host: str) -> list[Listener]:
     if HOLDERS["webapp"] in groups:
         found.append(at(own, "webapp_http", FRONT_DOOR))
     return found
-
-
-def port_table(site: Site) -> str:
-    """The page of the documents with every port, as Markdown."""
-    lines = [
-        "# Ports",
-        "",
-        f"Written by `python -m tomobeam_deploy.network` from the inventory of `{site.name}`; "
-        "the firewalls follow from the same.",
-    ]
-    for host in site.hosts:
-        lines += ["", f"## {host} ({site.hosts[host].address})", ""]
-        lines += ["| port | listens on | program | who connects | why |", "|---|---|---|---|---|"]
-        lines += [f"| {' | '.join(row)} |" for row in _rows(site, host)]
-    return "\n".join([*lines, ""])
-
-
-def _rows(site: Site, host: str) -> Iterator[tuple[str, str, str, str, str]]:
-    reaching = [flow for flow in flows(site) if flow.target == host]
-    for listener in listeners(site, host):
-        number, address, program = str(listener.number), listener.address, listener.program
-        if address == site.address:
-            yield number, address, program, host, "its own use"
-            continue
-        found = [flow for flow in reaching if flow.number == listener.number]
-        who = (name for flow in found for name in (*flow.sources, *map(written, flow.networks)))
-        why = (flow.why for flow in found)
-        yield number, address, program, _joined(who, ", "), _joined(why, "; ")
-    for flow in reaching:
-        if not flow.port:
-            who = ", ".join(map(written, flow.networks))
-            yield f"{flow.number}/{flow.protocol}", "", "not ours", who, flow.why
-
-
-def _joined(words: Iterable[str], between: str) -> str:
-    return between.join(dict.fromkeys(words)) or "nobody"
-
-
-def main() -> None:
-    """Print the port table of an inventory."""
-    if len(sys.argv) != 2:
-        fail("usage: python -m tomobeam_deploy.network INVENTORY")
-    try:
-        sys.stdout.write(port_table(Site.load(Path(sys.argv[1]))))
-    except SiteError as error:
-        fail(str(error), 1)
-
-
-if __name__ == "__main__":
-    main()

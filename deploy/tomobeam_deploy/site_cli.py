@@ -11,6 +11,7 @@ from tomobeam_deploy import secrets_cli
 from tomobeam_deploy.operator.canary import canary
 from tomobeam_deploy.operator.check import check
 from tomobeam_deploy.operator.drift import DIFFERS, HostsDiffer, drift
+from tomobeam_deploy.operator.reference import reference
 from tomobeam_deploy.operator.rollback import rollback
 from tomobeam_deploy.operator.status import status
 from tomobeam_deploy.operator.trust import trust
@@ -31,6 +32,7 @@ app.command()(canary)
 app.command()(verify)
 app.command()(rollback)
 app.command()(uninstall)
+app.command()(reference)
 
 
 def main() -> None:

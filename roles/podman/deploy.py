@@ -61,7 +61,7 @@ def install(target: Target) -> list[Resource]:
     ]
 
 
-def configure(target: Target) -> list[Resource]:
+def configure(_target: Target) -> list[Resource]:
     """The socket, and what answers there; root's own is closed."""
     return [
         _file("/etc/tmpfiles.d/tomobeam-podman.conf"),

@@ -6,7 +6,8 @@ import pytest
 
 from tests.unit.roles.beamline import load
 from tomobeam_deploy.catalogue import services_on_hosts
-from tomobeam_deploy.network import ANY_ADDRESS, Flow, addresses, flows, listeners, port_table
+from tomobeam_deploy.network import ANY_ADDRESS, Flow, addresses, flows, listeners
+from tomobeam_deploy.reference.ports import port_table
 from tomobeam_deploy.site import Group, Opening, Site
 from tomobeam_deploy.site.hosts import HOLDERS
 
