@@ -26,6 +26,7 @@ import yaml
 
 from roles.order import ALL
 from tomobeam_deploy import lab
+from tomobeam_deploy.hosts import brought
 from tomobeam_deploy.hosts import resources as r
 from tomobeam_deploy.hosts.deploy import plan
 from tomobeam_deploy.hosts.target import Target
@@ -100,7 +101,7 @@ def playbook(wanted: dict[str, list[r.Resource]], folder: Path) -> list[Task]:
 
 def _tasks(one: r.Resource, folder: Path) -> Iterable[Task]:  # noqa: PLR0912 - a case a kind
     match one:
-        case r.Packages(names):
+        case brought.Packages(names):
             yield {"command": {"argv": ["dpkg-query", "--show", *names]}, "changed_when": False}
         case r.SharedGroup(name, gid):
             yield {"group": {"name": name, "gid": gid}}
@@ -137,7 +138,7 @@ def _tasks(one: r.Resource, folder: Path) -> Iterable[Task]:  # noqa: PLR0912 - 
         case r.Answers(url):
             address, _, port = url.removeprefix("tcp://").rpartition(":")
             yield {"wait_for": {"host": address, "port": int(port)}}
-        case r.Bundle(_name, marker):
+        case brought.Bundle(_name, marker):
             yield {"command": {"argv": ["test", "-e", marker]}, "changed_when": False}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,14 +37,14 @@ def main() -> None:
     segmenters = {name: train(name, image, mask) for name in ALGORITHMS}
     found = {}
 
-    def segment(name: str) -> Callable[[], None]:
+    def segment(name: str) -> Callable[[], object]:
         return lambda: found.update({name: segmenters[name].segment(image[1])[0]})
 
     settings = feature_settings(segmenters[ALGORITHMS[0]].card.parameters)
     plane = segmenters[ALGORITHMS[0]].card.intensity.normalise(image[1])[0]
     seconds = alternate(
-        {name: segment(name) for name in ALGORITHMS}
-        | {
+        {
+            **{name: segment(name) for name in ALGORITHMS},
             "features": lambda: [None for _ in bands(plane, settings)],
             "scipy": lambda: scipy_features(plane, settings),
         }
@@ -85,7 +86,8 @@ def train(name: str, image: Array, mask: Array) -> Segmenter:
 def scipy_features(plane: Array, settings: FeatureSettings) -> None:
     """The same features from scipy's Gaussian derivatives, one filter each."""
     for sigma in settings.sigmas:
-        orders = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
+        # One for each axis, which scipy's types do not say.
+        orders: Any = ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
         smooth = [ndimage.gaussian_filter(plane, sigma, order, truncate=3) for order in orders]
         y, x = smooth[1], smooth[2]
         tensor = [ndimage.gaussian_filter(p, sigma, truncate=3) for p in (y * y, y * x, x * x)]

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from typing import Any
 
 import numpy as np
 from prefect.deployments import run_deployment
@@ -52,7 +53,7 @@ io = {
     "uid_retrieve": "",
     "job_name": "a stranger's",
 }
-run = run_deployment(
+run: Any = run_deployment(
     "Parent flow/launch_parent_flow",
     parameters={
         "params_list": [

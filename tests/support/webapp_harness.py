@@ -33,7 +33,7 @@ def make_app(
     context: Context, image: dict[str, Any] | None, overlay: dict[str, Any] | None
 ) -> Dash:
     """A page of the two panels that shows `image`."""
-    server = Flask("harness", static_folder=None)
+    server: Any = Flask("harness", static_folder=None)
     server.secret_key = "only for tests"
     manager = flask_login.LoginManager(server)
     manager.request_loader(lambda r: User(r.cookies.get("who", "alice")))

@@ -232,3 +232,9 @@ def header(frame: bytes, name: str) -> str:
     found = re.search(rf"^{name}:(.*)$", frame.decode(), re.MULTILINE)
     assert found, frame
     return found[1]
+
+
+def text(frame: Frame) -> str:
+    """What a message says."""
+    assert frame.body is not None
+    return frame.body

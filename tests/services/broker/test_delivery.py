@@ -16,7 +16,7 @@ VERSIONS = pytest.mark.parametrize("version", ["1.1", "1.2"])
 
 
 def test_what_was_sent_before_anyone_listened_arrives(producer, make_ingester):
-    body = json.dumps(ScanReady(file_path="/dls/x_processed.nxs").to_wire())
+    body = json.dumps(ScanReady.model_validate({"filePath": "/dls/x_processed.nxs"}).to_wire())
     producer.send(TOPIC, body)
     late = make_ingester()
     late.subscribe(QUEUE)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.services.broker.brokers import Devbroker
-from tests.services.broker.clients import Bare, Client
+from tests.services.broker.clients import Bare, Client, text
 from tomobeam_contracts.destinations import (
     BROKER_INGESTER,
     DEAD_LETTER_QUEUE,
@@ -84,7 +84,7 @@ def test_random_conversations_lose_nothing(broker):
         converse(broker, rng)
     with Client.ingester(broker) as ingester:
         ingester.subscribe(QUEUE)
-        assert sorted(int(ingester.message().body) for _ in range(20)) == list(range(20))
+        assert sorted(int(text(ingester.message())) for _ in range(20)) == list(range(20))
         assert ingester.nothing_comes()
     log = broker.log.read_text()
     assert "Traceback" not in log, log[-4000:]

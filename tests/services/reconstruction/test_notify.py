@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from stomp.utils import Frame
 
-from tests.services.broker.clients import Client
+from tests.services.broker.clients import Client, text
 from tests.services.reconstruction.producers import LIMIT_S, Producer, consumer
 from tests.support.platform import Platform
 from tests.support.waiting import wait_for
@@ -23,7 +23,7 @@ def receive(client: Client, count: int) -> list[Frame]:
 
 
 def bodies(frames: list[Frame]) -> list[dict[str, Any]]:
-    return [json.loads(frame.body) for frame in frames]
+    return [json.loads(text(frame)) for frame in frames]
 
 
 @pytest.fixture

@@ -40,15 +40,18 @@ def test_strokes_become_a_segmentation(lab, painted, algorithm):
     assert found.shape == painted.image.shape
     assert mean_iou(found, painted.truth) > 0.8
     node = lab.client.node(result_path(uid))
+    assert node is not None
     metadata = ResultMetadata.model_validate(node.metadata)
     assert metadata.status == "complete"
     assert metadata.data_uri == lab.uri(painted.image_path)
     assert metadata.mask_idx is None
     assert metadata.model == f"{uid}-t"
+    assert metadata.classes is not None
     assert [c.name for c in metadata.classes] == ["pore", "grain", "fibre"]
     assert metadata.scores["heldout_f1_mean"] > 0.8
     assert lab.client.node(f"{result_path(uid)}/{PROBABILITY}") is None
     array = lab.client.node(f"{result_path(uid)}/seg_result", data_sources=True)
+    assert array is not None
     assert array.data_sources[0]["structure"]["chunks"] == [[1] * 4, [128], [128]]
     assert lab.key not in out
 

@@ -51,7 +51,7 @@ class JobImage:
 
     def is_of_this_tree(self) -> bool:
         told = self.run("--pull=never", self.name, "cat", "/opt/tomobeam/release.json").stdout
-        return bool(told and self.release) and json.loads(told)["digest"] == self.release.digest
+        return bool(told and self.release and json.loads(told)["digest"] == self.release.digest)
 
     def step(self, task: TaskName, params: Path, models: Path) -> str:
         user = f"--user={os.getuid()}:{os.getgid()}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tests.support.hdf5 import opened
 from tests.unit.reconstruction.scans import Scan
 from tomobeam_reconstruction.cli import app
 
@@ -18,11 +19,11 @@ ENTRY = "/entry1/tomo_entry"
 DATA = f"{ENTRY}/instrument/detector/data"
 KEYS = f"{ENTRY}/instrument/detector/image_key"
 ANGLES = f"{ENTRY}/sample/rotation_angle"
-Spoil = Callable[[h5py.File], None]
+Spoil = Callable[[Any], None]
 
 
 def without(key: int, instead: int = 3) -> Spoil:
-    def spoil(file: h5py.File) -> None:
+    def spoil(file: Any) -> None:
         keys = file[KEYS][()]
         file[KEYS][()] = np.where(keys == key, instead, keys)
 
@@ -30,7 +31,7 @@ def without(key: int, instead: int = 3) -> Spoil:
 
 
 def replaced(path: str, change: Callable[[np.ndarray], object]) -> Spoil:
-    def spoil(file: h5py.File) -> None:
+    def spoil(file: Any) -> None:
         value = change(file[path][()])
         alias = f"{ENTRY}/data/{path.rsplit('/', 1)[1]}"
         del file[path], file[alias]
@@ -52,7 +53,7 @@ def dim(frames: np.ndarray) -> np.ndarray:
     return spoilt
 
 
-def no_definition(file: h5py.File) -> None:
+def no_definition(file: Any) -> None:
     del file[f"{ENTRY}/definition"]
 
 
@@ -109,7 +110,7 @@ def run(*arguments: object) -> tuple[int, str]:
 def test_spoilt_structure(spoil: Spoil, sentence: str, scan: Scan, tmp_path: Path) -> None:
     path = tmp_path / "spoilt.nxs"
     shutil.copyfile(scan.projections, path)
-    with h5py.File(path, "r+") as file:
+    with opened(path, "r+") as file:
         spoil(file)
     code, said = run(path, tmp_path / "out")
     assert code == 2, said
@@ -149,7 +150,7 @@ def test_spoilt_file(
 def test_damage_in_the_middle(scan: Scan, tmp_path: Path) -> None:
     path = tmp_path / "spoilt.nxs"
     shutil.copyfile(scan.projections, path)
-    with h5py.File(path, "r+") as file:
+    with opened(path, "r+") as file:
         frames = file[DATA][()]
         del file[DATA], file[f"{ENTRY}/data/data"]
         packed = file.create_dataset(DATA, data=frames, chunks=(1, 8, 96), compression="gzip")

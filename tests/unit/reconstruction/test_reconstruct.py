@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import tifffile
 from scipy import ndimage
 
+from tests.support.hdf5 import opened
 from tests.unit.reconstruction.scans import Scan
 from tomobeam_reconstruction import reconstruct as module
 from tomobeam_reconstruction.acquire import Acquisition
@@ -126,7 +126,7 @@ def test_httomo_layout(scan: Scan, tmp_path: Path) -> None:
 
 def test_the_process_file_records_the_process(scan: Scan, tmp_path: Path) -> None:
     done = reconstruct(scan.projections, tmp_path, Options(smoothing=Smoothing.HANN))
-    with h5py.File(done.process_file) as file:
+    with opened(done.process_file) as file:
         steps = file["entry/process"]
         assert [s.split("_", 1)[1] for s in steps] == [
             "nxtomo_loader",
@@ -152,7 +152,7 @@ def test_the_process_file_records_the_process(scan: Scan, tmp_path: Path) -> Non
 def test_the_order_of_the_projections_does_not_matter(scan: Scan, tmp_path: Path) -> None:
     mixed = tmp_path / "mixed.nxs"
     mixed.write_bytes(scan.projections.read_bytes())
-    with h5py.File(mixed, "r+") as file:
+    with opened(mixed, "r+") as file:
         entry = file["entry1/tomo_entry"]
         for name in ("data", "rotation_angle"):
             values = entry["data"][name][()]

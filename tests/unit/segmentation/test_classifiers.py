@@ -73,6 +73,7 @@ def test_probability_goes_with_the_classes(trained, stack):
     image = stack[0][1].copy()
     image[:3, :5] = np.nan
     found, share = Segmenter(card, as_model(card, model), keep_probability=True).segment(image)
+    assert share is not None
     assert share.shape == (4, *image.shape)
     assert share.dtype == np.uint8
     assert np.all(found[:3, :5] == -1)

@@ -7,6 +7,7 @@ from tomobeam_segmentation.classifiers import classifier
 from tomobeam_segmentation.errors import JobError, JobFailed
 from tomobeam_segmentation.features import feature_settings
 from tomobeam_segmentation.intensity import IntensityRange
+from tomobeam_segmentation.pixel_model import PixelModel
 from tomobeam_segmentation.pixels import PIXELS
 from tomobeam_segmentation.registry import check_parameters
 from tomobeam_segmentation.resume import Resume
@@ -49,6 +50,7 @@ def test_a_model_is_found_again_with_its_card(tmp_path, model, card):
     kept = save_model(tmp_path / "abc", model, card)
     found, again = load_model(tmp_path / "abc", PIXELS, "gradient-boosting", {})
     assert found == kept
+    assert isinstance(again, PixelModel)
     probe = np.random.default_rng(1).random((5, len(again.features.names)), np.float32)
     np.testing.assert_array_equal(again.classifier.probability(probe), model.probability(probe))
     assert {p.name for p in (tmp_path / "abc").iterdir()} == {"model.json", "boosting.ubj"}

@@ -44,9 +44,11 @@ class HopReport(Wire):
 
     hop: Hop
     seconds: float = Field(ge=0)
-    said: str = Field("", description="what passed over it")
-    fault: str | None = Field(None, description="why it failed; nothing comes after it then")
-    scan: str | None = Field(None, description="of `notify`: the name that was announced")
+    said: str = Field(default="", description="what passed over it")
+    fault: str | None = Field(
+        default=None, description="why it failed; nothing comes after it then"
+    )
+    scan: str | None = Field(default=None, description="of `notify`: the name that was announced")
 
 
 def scan_name(announced: datetime) -> str:

@@ -35,7 +35,9 @@ class NotifySettings(BrokerSettings):
         default_factory=default_spool, description="folder of messages that wait for the broker"
     )
     notify_tries: int = Field(4, gt=0, description="attempts to reach the broker in one call")
-    notify_pause_s: float = Field(0.5, ge=0, description="after the first attempt; then doubled")
+    notify_pause_s: float = Field(
+        default=0.5, ge=0, description="after the first attempt; then doubled"
+    )
     notify_timeout_s: float = Field(5.0, gt=0, description="wait for each of the broker's answers")
 
 

@@ -8,11 +8,16 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tomobeam_segmentation.algorithms import Algorithms
 from tomobeam_segmentation.pixels import PIXELS
 
-STEPS = {
+if TYPE_CHECKING:
+    # pydantic would come with it, before the first line.
+    from tomobeam_contracts.flow import TaskName
+
+STEPS: dict[TaskName, str] = {
     "train": "learn from the painted pixels and keep the model under uid_save",
     "inference": "segment an image with the model uid_retrieve into Tiled",
 }

@@ -35,7 +35,9 @@ class ModelCard(Wire):
     parameters: dict[str, Any]
     intensity: IntensityRange
     labels: list[int] = Field(min_length=2, description="mask values told apart, ascending")
-    classes: list[MaskClass] | None = Field(None, description="all classes of the mask, by value")
+    classes: list[MaskClass] | None = Field(
+        default=None, description="all classes of the mask, by value"
+    )
     class_count: int = Field(gt=0, description="planes of a probability")
     scores: dict[str, float]
     file: str = Field(pattern=_NAME)

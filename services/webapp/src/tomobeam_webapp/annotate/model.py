@@ -56,7 +56,7 @@ class Item(_Strict):
     kind: Kind
     cls: Key | None = None
     points: list[Coordinate] = Field(min_length=2, max_length=2 * MAX_POINTS)
-    radius: int | None = Field(None, gt=0, le=MAX_RADIUS)
+    radius: int | None = Field(default=None, gt=0, le=MAX_RADIUS)
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Item:
