@@ -95,7 +95,7 @@ compose-demo: .venv/.compose ## as demo, through the containers
 	@$(BIN)/tomobeam-compose demo
 
 # What only containers need: images, and jobs in them.
-CONTAINERS := $(addprefix tests/services/,images launchers/test_container_launcher.py flows/test_container_runs.py)
+CONTAINERS := $(addprefix tests/services/,images launchers/container flows/test_container_runs.py)
 
 compose-test: .venv/.dev ## images, jobs in containers, compose-demo, and what holds of containers that run
 	@$(BIN)/python -m pytest $(CONTAINERS) --durations 5
