@@ -140,6 +140,8 @@ def _tasks(one: r.Resource, folder: Path) -> Iterable[Task]:  # noqa: PLR0912 - 
             yield {"wait_for": {"host": address, "port": int(port)}}
         case brought.Bundle(_name, marker):
             yield {"command": {"argv": ["test", "-e", marker]}, "changed_when": False}
+        case _:
+            raise ValueError(f"{one.title}: Ansible has no task here for the kind {one.kind}")
 
 
 def _rights(mode: int, owner: str, group: str) -> dict[str, str]:
