@@ -38,7 +38,10 @@ SERVICE = Service(
         "PREFECT_HOME": "{state}",
         "PREFECT_API_URL": "{site.prefect_api_url}",
         "PREFECT_SERVER_DATABASE_CONNECTION_URL": "{databases[prefect]}",
+        # Logs and artifacts of a run go with it.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": "P{site.keep_runs_days}D",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P{site.keep_runs_days}D",
         "PREFECT_UI_STATIC_DIRECTORY": "{state}/ui",
         "PREFECT_SERVER_API_BASE_PATH": "{site.prefect_path}/api",
         "PREFECT_SERVER_UI_SERVE_BASE": "{site.prefect_path}/",

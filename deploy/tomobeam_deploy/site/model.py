@@ -87,7 +87,9 @@ class Site(Strict):
     hosts_file: bool = Field(
         default=False, description="write the hosts' names into /etc/hosts; else DNS knows them"
     )
-    keep_runs_days: int = Field(default=90, gt=0, description="finished flow runs, events, logs")
+    keep_runs_days: int = Field(
+        default=90, gt=0, le=36_500, description="finished flow runs with their logs, and events"
+    )
     keep_releases: int = Field(default=3, gt=1, description="of each service on each host")
 
     @model_validator(mode="after")
