@@ -1,4 +1,7 @@
-"""A reconstruction host: announces scans, and reconstructs where the site wants it."""
+"""A reconstruction host: announces scans; our reconstruction is there too.
+
+It runs only when somebody calls it; a site with a reconstruction of its own leaves it alone.
+"""
 
 import shlex
 
