@@ -11,6 +11,7 @@ from tomobeam_deploy.hosts.resources import (
     Unit,
 )
 from tomobeam_deploy.hosts.target import ETC, OPT, SHARED_GROUP, Target
+from tomobeam_deploy.hosts.unit_files import verify_drop_in
 from tomobeam_deploy.renderers.systemd import STARTED, UNITS, recording
 from tomobeam_deploy.site import Group, Site
 from tomobeam_deploy.templates import render_names
@@ -109,7 +110,7 @@ def _drop_in(unit: str, file: str, when: tuple[str, ...] = ("ExecStartPre",)) ->
     """By which a unit of Debian's records what it reads."""
     record = recording(unit, _reads(unit, file)).partition("=")[2]
     lines = ["[Service]", *(f"{key}={record}" for key in when), ""]
-    return File.text(_drop_in_path(unit), "\n".join(lines))
+    return File.text(_drop_in_path(unit), "\n".join(lines), validate=verify_drop_in(unit))
 
 
 def _sshd_runs() -> Command:

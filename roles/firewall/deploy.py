@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tomobeam_deploy.hosts.resources import Command, File, Resource, Unit
-from tomobeam_deploy.hosts.services import VERIFY_UNIT
 from tomobeam_deploy.hosts.target import ETC, Target
+from tomobeam_deploy.hosts.unit_files import verify_unit
 from tomobeam_deploy.network import Flow, addresses, flows, written
 from tomobeam_deploy.renderers.hardening import sandbox
 from tomobeam_deploy.renderers.systemd import STARTED, UNITS, recording
@@ -63,7 +63,7 @@ def configure(target: Target) -> list[Resource]:
         File.text(
             f"{UNITS}/{UNIT}",
             render_names(f"firewall{UNITS}/{UNIT}.j2", unit),
-            validate=VERIFY_UNIT,
+            validate=verify_unit(),
         ),
     ]
 

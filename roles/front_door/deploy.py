@@ -12,6 +12,7 @@ from typing import Any
 from roles.certificates.deploy import key_file
 from tomobeam_deploy.hosts.resources import Answers, File, Folder, Resource, Unit
 from tomobeam_deploy.hosts.target import CA, CERTIFICATE, ETC, Target
+from tomobeam_deploy.hosts.unit_files import verify_drop_in
 from tomobeam_deploy.network import fronted, reached_by
 from tomobeam_deploy.renderers.hardening import sandbox
 from tomobeam_deploy.renderers.systemd import UNITS, recording
@@ -57,7 +58,11 @@ def configure(target: Target) -> list[Resource]:
     return [
         Folder(str(ETC / "front-door")),
         key_file(target, KEY, USER),
-        File.text(DROP_IN, render_names(f"front_door{DROP_IN}.j2", names)),
+        File.text(
+            DROP_IN,
+            render_names(f"front_door{DROP_IN}.j2", names),
+            validate=verify_drop_in(UNIT),
+        ),
         File.text(CONFIG, render_names(f"front_door{CONFIG}.j2", names), validate=VALIDATE),
     ]
 

@@ -16,6 +16,7 @@ from tomobeam_deploy.hosts.brought import ContainerImage, FetchedImage
 from tomobeam_deploy.hosts.resources import Command, File, Folder, Link, Masked, Resource
 from tomobeam_deploy.hosts.services import account
 from tomobeam_deploy.hosts.target import SHARED_GROUP, Target
+from tomobeam_deploy.hosts.unit_files import verify_unit
 from tomobeam_deploy.images.model import INPUTS_LABEL, Image, jobs_of
 from tomobeam_deploy.images.publish import published_name
 from tomobeam_deploy.site import Accounts, Group
@@ -65,8 +66,9 @@ def configure(_target: Target) -> list[Resource]:
     """The socket, and what answers there; root's own is closed."""
     return [
         _file("/etc/tmpfiles.d/tomobeam-podman.conf"),
-        _file(f"{USER_UNITS}/{UNIT}.socket"),
-        _file(f"{USER_UNITS}/{UNIT}.service"),
+        # Before the socket, which systemd judges with it.
+        _unit("service"),
+        _unit("socket"),
         *(Masked(unit) for unit in ROOTS),
         Link(f"{USER_UNITS}/sockets.target.wants/{UNIT}.socket", f"../{UNIT}.socket"),
     ]
@@ -94,9 +96,14 @@ def activate(target: Target) -> list[Resource]:
     ]
 
 
-def _file(path: str) -> File:
+def _file(path: str, validate: tuple[str, ...] = ()) -> File:
     names = {"user": USER, "socket": DEPLOYED_SOCKET}
-    return File.text(path, render_names(f"podman/{PurePath(path).name}.j2", names))
+    text = render_names(f"podman/{PurePath(path).name}.j2", names)
+    return File.text(path, text, validate=validate)
+
+
+def _unit(kind: str) -> File:
+    return _file(f"{USER_UNITS}/{UNIT}.{kind}", verify_unit(user=True))
 
 
 def _image(target: Target, made: Image) -> Resource:

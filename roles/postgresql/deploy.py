@@ -12,6 +12,7 @@ from roles.postgresql.service import CLUSTER, PROGRAMS, ROLES, SERVICE, VERSION,
 from tomobeam_deploy.catalogue import services_on_hosts
 from tomobeam_deploy.hosts.resources import Answers, Command, File, Folder, Resource, Unit
 from tomobeam_deploy.hosts.target import CERTIFICATE, ETC, Target
+from tomobeam_deploy.hosts.unit_files import verify_drop_in
 from tomobeam_deploy.renderers.hardening import sandbox
 from tomobeam_deploy.renderers.systemd import UNITS, recording
 from tomobeam_deploy.scram import role_verifier
@@ -53,7 +54,7 @@ def configure(target: Target) -> list[Resource]:
         own(SETTINGS, validate=_trial("config_file", names)),
         own(OVERRULING, mode=0o600),
         own(ACCESS, mode=0o640, validate=_trial("hba_file", names)),
-        _file(names, SANDBOX, validate=_script("drop_in.sh", names)),
+        _file(names, SANDBOX, validate=verify_drop_in(UNIT)),
     ]
 
 
@@ -138,11 +139,8 @@ def _file(names: dict[str, object], path: str, **more: object) -> File:
 
 def _trial(setting: str, names: dict[str, object]) -> tuple[str, ...]:
     """PostgreSQL itself is started with a candidate, in an empty cluster that nobody can reach."""
-    return _script("trial.sh", names | {"setting": setting})
-
-
-def _script(template: str, names: dict[str, object]) -> tuple[str, ...]:
-    return ("sh", "-c", render_names(f"postgresql/{template}.j2", names), "PostgreSQL", "{}")
+    script = render_names("postgresql/trial.sh.j2", names | {"setting": setting})
+    return ("sh", "-c", script, "PostgreSQL", "{}")
 
 
 def nothing(command: str) -> str:

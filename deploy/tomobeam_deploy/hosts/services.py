@@ -23,6 +23,7 @@ from tomobeam_deploy.hosts.resources import (
 )
 from tomobeam_deploy.hosts.schemas import Databases, first
 from tomobeam_deploy.hosts.target import CA, ETC, OPT, REGISTRY, SHARED_GROUP, Target
+from tomobeam_deploy.hosts.unit_files import verify_unit
 from tomobeam_deploy.releases import (
     Release,
     prune_script,
@@ -44,13 +45,6 @@ from tomobeam_deploy.renderers.systemd import (
 from tomobeam_deploy.service import Process
 from tomobeam_deploy.site.model import DATABASES
 from tomobeam_deploy.templates import render
-
-# systemd-analyze ends with 0 where it only finds unknown keys, or values that it drops.
-_VERIFY = (
-    'said=$(systemd-analyze verify --man=no "$1" 2>&1) || { echo "$said"; exit 1; }; '
-    'case "$said" in *"$1"*) echo "$said"; exit 1;; esac'
-)
-VERIFY_UNIT = ("sh", "-c", _VERIFY, "systemd-analyze", "{}")
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ class ServiceRole:
             units[timer_name(self.service)] = render_timer(process)
         return [
             *_files(target, process),
-            *(File.text(f"{UNITS}/{u}", t, validate=VERIFY_UNIT) for u, t in units.items()),
+            *(File.text(f"{UNITS}/{u}", t, validate=verify_unit()) for u, t in units.items()),
             *(Absent(_override(unit)) for unit in units),
         ]
 
