@@ -23,6 +23,8 @@ PACKAGES = ("nftables",)
 UNIT = "tomobeam-firewall.service"
 RULES = str(ETC / "firewall.nft")
 READS = (f"{UNITS}/{UNIT}", RULES)
+# nft takes 13 MiB for the rules of the example; it or a shell is all that runs.
+MEMORY_MIB, TASKS = 64, 8
 # The table as the kernel had it right after it was loaded.
 LOADED = f"{STARTED}/firewall.loaded"
 
@@ -46,6 +48,8 @@ def configure(target: Target) -> list[Resource]:
         "rules_file": RULES,
         "loaded": LOADED,
         "sandbox": sandbox(site),
+        "memory_mib": MEMORY_MIB,
+        "tasks": TASKS,
     }
     rules = {"rules": rules_of(site, target.name)}
     return [

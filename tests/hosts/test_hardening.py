@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from roles.firewall import deploy as firewall
+from roles.podman import deploy as podman
 from tests.hosts import expected
 from tests.hosts.reach import Reached
 
@@ -12,11 +13,15 @@ MIB = 2**20
 
 # The most that `systemd-analyze security` may find exposed, of 10.
 OURS, DEBIANS = 1.3, 2.5
-# Of Debian's units that we manage, those that are left as they are, and why.
+# Of the units that we manage, those that are left as they are, and why. podman's belong to the
+# systemd of the worker's account, so that they are not among the host's units either.
 AS_THEY_ARE = {
     "ssh.service": "operators log in by it and become root",
     "systemd-journald.service": "systemd's own, as Debian ships it",
     "chrony.service": "sets the clock, in Debian's own sandbox (3.7)",
+    f"{podman.UNIT}.service": "makes containers and needs what a sandbox forbids; limits are those"
+    " of each job",
+    f"{podman.UNIT}.socket": "runs nothing",
 }
 
 
@@ -35,6 +40,12 @@ def test_units_of_a_service_run_in_a_sandbox(host: Reached, service: str) -> Non
 
 
 def test_the_firewalls_unit_is_as_small_as_ours(host: Reached) -> None:
+    unit = host.facts["units"][firewall.UNIT]
+    assert unit["NoNewPrivileges"] == "yes"
+    assert unit["ProtectSystem"] == "strict"
+    assert unit["SystemCallFilter"]
+    assert int(unit["MemoryMax"]) == firewall.MEMORY_MIB * MIB
+    assert int(unit["TasksMax"]) == firewall.TASKS
     assert host.facts["exposures"][firewall.UNIT] <= OURS
 
 
