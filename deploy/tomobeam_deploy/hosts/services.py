@@ -62,7 +62,7 @@ class ServiceRole:
     def install(self, target: Target) -> list[Resource]:
         """Account, folders and environment."""
         process = target.processes[self.service]
-        place, made = process.placement, _release(process)
+        place, made = process.placement, release_for(process)
         user = _user(process)
         return [
             account(target, process, (SHARED_GROUP,) if self.shared else ()),
@@ -105,12 +105,12 @@ class ServiceRole:
         reads, links = self._inputs(target, process)
         switched = [
             Command(
-                name=f"{links[0]} is {_release(process).name}",
-                check=f'[ "$(readlink {links[0]})" = releases/{_release(process).name} ]',
-                apply=switch_script(_release(process)),
+                name=f"{links[0]} is {release_for(process).name}",
+                check=f'[ "$(readlink {links[0]})" = releases/{release_for(process).name} ]',
+                apply=switch_script(release_for(process)),
             ),
-            *schema(process, _release(process).folder),
-            *ran(target, process, Once.PREPARE, _release(process).name),
+            *schema(process, release_for(process).folder),
+            *ran(target, process, Once.PREPARE, release_for(process).name),
         ]
         if process.service.every_s is not None:
             return [*switched, Unit(timer_name(self.service))]
@@ -126,7 +126,7 @@ class ServiceRole:
         process = target.processes[self.service]
         keep = target.site.keep_releases
         return [
-            *ran(target, process, Once.PROVISION, _release(process).name),
+            *ran(target, process, Once.PROVISION, release_for(process).name),
             Command(
                 name=f"of {self.service} the last {keep} releases",
                 check=pruned_script(self.service, keep),
@@ -196,7 +196,8 @@ def registry(target: Target) -> File:
     return File(str(REGISTRY), target.site.registry.read_bytes())
 
 
-def _release(process: Process) -> Release:
+def release_for(process: Process) -> Release:
+    """What a host is to run of a service."""
     return archives.release(*_made_of(process))
 
 

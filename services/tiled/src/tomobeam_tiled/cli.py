@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from typing import Annotated
 
 import typer
@@ -59,6 +60,17 @@ def schema(
     else:
         said = asyncio.run(read_schema(DatabaseSettings.load()))
     typer.echo(json.dumps(said))
+
+
+@app.command()
+def check_config() -> None:
+    """Refuse a configuration of Tiled, from standard input, with which it cannot start.
+
+    The variables that it names have to be set; what they are is not looked at.
+    """
+    from tomobeam_tiled.configuration import check
+
+    check(sys.stdin.read())
 
 
 @app.command()
