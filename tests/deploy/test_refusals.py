@@ -58,7 +58,7 @@ def test_a_wrong_inventory_is_refused_by_file_key_and_remedy(
 def asking(platform: Operator) -> Iterator[str]:
     """A host that lacks something, and where sudo asks for a password."""
     host = "compute2"
-    at(host, f"mv {SUDOERS} {AWAY}; rm {LOST}")
+    at(host, f"mv {SUDOERS} {AWAY}; rm -f {LOST}")
     yield host
     at(host, f"[ ! -e {AWAY} ] || mv {AWAY} {SUDOERS}")
 
@@ -77,6 +77,19 @@ def test_a_wrong_sudo_password_is_one_sentence_and_changes_nothing(
 
     platform.run(line, typed=SUDO_PASSWORD.read_text(encoding="utf-8"))
     assert state(asking)["files"].keys() - before["files"].keys() == {LOST}
+
+
+def test_drift_asks_for_the_sudo_password_too(platform: Operator, asking: str) -> None:
+    line = f"tomobeam-site drift {platform.inventory} --limit {asking} --same-sudo-password"
+    done = platform.run(line, typed="a guess\n", ok=1)
+    assert (done.stdout, done.stderr) == (
+        "",
+        f"{asking}: was not looked at: sudo does not take this password\n",
+    )
+    done = platform.run(line, typed=SUDO_PASSWORD.read_text(encoding="utf-8"), ok=2)
+    said = done.stdout.splitlines()
+    assert any(line.startswith(f"{asking}: {LOST}: ") for line in said), done.stdout
+    assert done.stderr == ""
 
 
 def test_of_two_deploys_at_once_the_second_is_refused(platform: Operator) -> None:

@@ -29,7 +29,7 @@ from tests.hosts.expected import (
 )
 from tests.hosts.programs.scan import scan
 from tomobeam_deploy.hosts.target import CA, ETC, OPT, Target
-from tomobeam_deploy.operator.verify import PASSWORD_OPTION
+from tomobeam_deploy.operator import PASSWORD_OPTION
 from tomobeam_deploy.site import Site
 from tomobeam_deploy.site.connection import connection_settings, openssh_options
 

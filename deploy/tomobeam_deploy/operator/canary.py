@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +17,7 @@ from tomobeam_contracts.flow import FlowType
 from tomobeam_deploy.canary.operation import KIND, LIMIT, REPORT, SENDER
 from tomobeam_deploy.canary.report import text
 from tomobeam_deploy.hosts import preflight
-from tomobeam_deploy.operator import Inventory
+from tomobeam_deploy.operator import Inventory, SameSudoPassword, pyinfra
 from tomobeam_deploy.site import Group, SiteError
 from tomobeam_deploy.site.faults import did_you_mean
 from tomobeam_deploy.templates import ROOT
@@ -28,6 +27,7 @@ DEPLOY = ROOT / "deploy" / "canary.py"
 
 def canary(
     inventory: Inventory,
+    *,
     sender: Annotated[
         str | None, typer.Option("--from", help="reconstruction host; else the first")
     ] = None,
@@ -38,16 +38,22 @@ def canary(
         float, typer.Option(min=1, help="seconds after which a hop counts as failed")
     ] = HOP_LIMIT_S,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead")] = False,
+    same_sudo_password: SameSudoPassword = False,
 ) -> None:
     """Send a tiny scan over every wire and print the time of each hop; exit code 1 if one fails."""
-    found = fly(inventory, sender, kind, hop_limit)
+    found = fly(inventory, sender, kind, hop_limit, same_sudo_password=same_sudo_password)
     typer.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else text(found))
     if not found["passed"]:
         raise typer.Exit(1)
 
 
 def fly(
-    inventory: Path, sender: str | None, kind: FlowType | None, hop_limit_s: float
+    inventory: Path,
+    sender: str | None,
+    kind: FlowType | None,
+    hop_limit_s: float,
+    *,
+    same_sudo_password: bool = False,
 ) -> dict[str, Any]:
     """Send a canary; what came of it, as `tomobeam_deploy.canary.report.document` says.
 
@@ -77,10 +83,10 @@ def fly(
             REPORT: str(report),
         }
         done = subprocess.run(
-            [sys.executable, "-m", "pyinfra", str(inventory.resolve()), str(DEPLOY), "-y"],
+            pyinfra(inventory, DEPLOY, "-y", same_sudo_password=same_sudo_password),
             cwd=ROOT,
             env=os.environ | settings,
-            stdin=subprocess.DEVNULL,
+            stdin=None if same_sudo_password else subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import typer
 
 from tomobeam_deploy.hosts import preflight, report
 from tomobeam_deploy.hosts.report import Differences
-from tomobeam_deploy.operator import Inventory, Limit
+from tomobeam_deploy.operator import Inventory, Limit, SameSudoPassword, pyinfra
 from tomobeam_deploy.templates import ROOT
 
 ALL = ROOT / "deploy" / "all.py"
@@ -35,9 +34,11 @@ class Drift:
     """why a host could not be looked at"""
 
 
-def drift(inventory: Inventory, limit: Limit = None) -> None:
+def drift(
+    inventory: Inventory, limit: Limit = None, same_sudo_password: SameSudoPassword = False
+) -> None:
     """List what differs on the hosts; exit code 2 if anything does, 1 if a host does not answer."""
-    seen = look(inventory, limit or ())
+    seen = look(inventory, limit or (), same_sudo_password=same_sudo_password)
     for host, differences in seen.differences.items():
         for title, sentences in differences.items():
             typer.echo(f"{host}: {title}: {'; '.join(sentences)}")
@@ -49,7 +50,13 @@ def drift(inventory: Inventory, limit: Limit = None) -> None:
         raise HostsDiffer
 
 
-def look(inventory: Path, limit: Iterable[str] = (), deploy: Path = ALL) -> Drift:
+def look(
+    inventory: Path,
+    limit: Iterable[str] = (),
+    deploy: Path = ALL,
+    *,
+    same_sudo_password: bool = False,
+) -> Drift:
     """Compare hosts with what a deploy would do to them, and change nothing.
 
     Raises:
@@ -63,7 +70,13 @@ def look(inventory: Path, limit: Iterable[str] = (), deploy: Path = ALL) -> Drif
     hosts = preflight.limited(site, inventory, limit)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "differences"
-        said = _plan(inventory, limit, deploy, path)
+        # With --json it asks no questions where a host fails, but goes on with the others.
+        command = pyinfra(
+            *(inventory, deploy, "--dry", "--json"),
+            limit=limit,
+            same_sudo_password=same_sudo_password,
+        )
+        said = _plan(command, path, asks=same_sudo_password)
         found = report.read(path)
     drift = Drift()
     for host in hosts:
@@ -75,15 +88,13 @@ def look(inventory: Path, limit: Iterable[str] = (), deploy: Path = ALL) -> Drif
     return drift
 
 
-def _plan(inventory: Path, limit: list[str], deploy: Path, path: Path) -> str:
-    """Let pyinfra plan a deploy; what it says while it does."""
-    # With --json it asks no questions where a host fails, but goes on with the others.
-    flags = ["--dry", "--json", *(word for pattern in limit for word in ("--limit", pattern))]
+def _plan(command: list[str], path: Path, *, asks: bool) -> str:
+    """Let pyinfra plan a deploy; what it says while it does. `asks`: for a password."""
     done = subprocess.run(
-        [sys.executable, "-m", "pyinfra", str(inventory.resolve()), str(deploy), *flags],
+        command,
         cwd=ROOT,
         env=os.environ | {report.VARIABLE: str(path)},
-        stdin=subprocess.DEVNULL,
+        stdin=None if asks else subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from typing import Annotated
 
 import typer
 
 from tomobeam_deploy.hosts.rollback import RELEASE, RESTORE, SERVICE
-from tomobeam_deploy.operator import Inventory, Limit
-from tomobeam_deploy.operator.verify import PASSWORD_OPTION
+from tomobeam_deploy.operator import Inventory, Limit, SameSudoPassword, pyinfra
 from tomobeam_deploy.templates import ROOT
 
 DEPLOY = ROOT / "deploy" / "rollback.py"
@@ -27,18 +25,16 @@ def rollback(
     restore: Annotated[
         bool, typer.Option("--restore", help="load dumps; what was written since is lost")
     ] = False,
-    same_sudo_password: Annotated[
-        bool, typer.Option(PASSWORD_OPTION, help="ask once for what sudo asks for on the hosts")
-    ] = False,
+    same_sudo_password: SameSudoPassword = False,
 ) -> None:
     """Go back to the releases that ran before, within seconds; configuration stays as it is."""
     given = {SERVICE: service, RELEASE: release, RESTORE: "yes" if restore else None}
-    options = [
-        *(word for key, value in given.items() if value for word in ("--data", f"{key}={value}")),
-        *(word for pattern in limit or () for word in ("--limit", pattern)),
-        *([PASSWORD_OPTION] if same_sudo_password else []),
-    ]
-    command = [sys.executable, "-m", "pyinfra", str(inventory.resolve()), str(DEPLOY), "-y"]
-    done = subprocess.run([*command, *options], cwd=ROOT, check=False)
+    data = [word for key, value in given.items() if value for word in ("--data", f"{key}={value}")]
+    command = pyinfra(
+        *(inventory, DEPLOY, "-y", *data),
+        limit=limit or (),
+        same_sudo_password=same_sudo_password,
+    )
+    done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode:
         raise typer.Exit(done.returncode)

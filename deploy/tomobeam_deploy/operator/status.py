@@ -10,8 +10,7 @@ from typing import Annotated
 import typer
 
 from tomobeam_deploy.hosts import preflight
-from tomobeam_deploy.operator import Inventory, Limit
-from tomobeam_deploy.operator.verify import PASSWORD_OPTION
+from tomobeam_deploy.operator import Inventory, Limit, SameSudoPassword
 from tomobeam_deploy.site import Site
 from tomobeam_deploy.site.connection import connection_settings, openssh_options
 from tomobeam_deploy.status.gather import gather
@@ -22,9 +21,7 @@ def status(
     inventory: Inventory,
     limit: Limit = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead")] = False,
-    same_sudo_password: Annotated[
-        bool, typer.Option(PASSWORD_OPTION, help="ask once for what sudo asks for on the hosts")
-    ] = False,
+    same_sudo_password: SameSudoPassword = False,
 ) -> None:
     """Show how all hosts and their units are; exit code 1 if anything is not well."""
     site = Site.load(inventory)

@@ -7,16 +7,14 @@ import subprocess
 import sys
 from getpass import getpass
 from importlib.util import find_spec
-from typing import Annotated
 
 import typer
 
-from tomobeam_deploy.operator import Inventory
+from tomobeam_deploy.operator import Inventory, SameSudoPassword
 from tomobeam_deploy.site import Site, SiteError
 from tomobeam_deploy.templates import ROOT
 
 TESTS = ROOT / "tests" / "hosts"
-PASSWORD_OPTION = "--same-sudo-password"
 # The variable by which the tests are given the password.
 PASSWORD = "TOMOBEAM_SUDO_PASSWORD"
 NEEDED = ("pytest", "testinfra")
@@ -24,9 +22,7 @@ NEEDED = ("pytest", "testinfra")
 
 def verify(
     inventory: Inventory,
-    same_sudo_password: Annotated[
-        bool, typer.Option(PASSWORD_OPTION, help="ask once for what sudo asks for on the hosts")
-    ] = False,
+    same_sudo_password: SameSudoPassword = False,
 ) -> None:
     """Test by SSH that every host is as it has to be, and change nothing.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.platform import REPOSITORY
-from tomobeam_deploy import age_keys, tls, vault
+from tomobeam_deploy import age_keys, site_cli, tls, vault
 from tomobeam_deploy.catalogue import secrets_of
 from tomobeam_deploy.secrets import Hidden
 from tomobeam_deploy.site import Site
@@ -126,6 +126,17 @@ class Installation:
             text=True,
             check=False,
         )
+
+
+def main(*arguments: str) -> int:
+    """The exit code of `tomobeam-site`, run in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["tomobeam-site", *arguments])
+        with pytest.raises(SystemExit) as end:
+            site_cli.main()
+    code = end.value.code or 0
+    assert isinstance(code, int)
+    return code
 
 
 def make_installation(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:

@@ -13,8 +13,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from tests.unit.hosts.installation import KEY, Installation
-from tomobeam_deploy import site_cli
+from tests.unit.hosts.installation import KEY, Installation, main
 from tomobeam_deploy.hosts import preflight, report
 from tomobeam_deploy.hosts.report import Differences
 from tomobeam_deploy.operator import drift, trust
@@ -90,7 +89,8 @@ def planned(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Plan
     """pyinfra's plan, replaced by what it reports of these hosts, and by what it says."""
     hosts: Planned = {}
 
-    def plan(_inventory: Path, _limit: list[str], _deploy: Path, path: Path) -> str:
+    def plan(_command: list[str], path: Path, *, asks: bool) -> str:
+        assert not asks
         with monkeypatch.context() as patch:
             patch.setenv(report.VARIABLE, str(path))
             for host, found in hosts.items():
@@ -114,16 +114,6 @@ def drift_of(
     code = main("drift", str(installation.inventory), *options)
     out, err = capsys.readouterr()
     return code, out.splitlines(), err.splitlines()
-
-
-def main(*arguments: str) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["tomobeam-site", *arguments])
-        with pytest.raises(SystemExit) as end:
-            site_cli.main()
-    code = end.value.code or 0
-    assert isinstance(code, int)
-    return code
 
 
 def test_drift_lists_every_difference_and_ends_with_2(
