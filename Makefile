@@ -1,7 +1,7 @@
 # The developer's vocabulary. Nothing is installed outside this folder (and chromium, if root,
 # for the browser tests).
 .DEFAULT_GOAL := help
-.PHONY: help site dlsia test-dlsia compose compose-up compose-down compose-logs compose-env compose-demo compose-test images base-image verify lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock reference bench bench-deploy molecule clean browser
+.PHONY: help site dlsia test-dlsia compose compose-up compose-down compose-logs compose-env compose-demo compose-test images base-image verify drift secrets lab lab-down lab-status lab-test test-full demo up down status env check test lint format lock reference bench bench-deploy molecule clean browser
 SHELL := /bin/bash
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -113,8 +113,18 @@ lab-down: .venv/.site ## remove them
 lab-status: .venv/.site ## how each of them is
 	@$(BIN)/tomobeam-lab status
 
+# Whose hosts are meant; after eval "$(tomobeam-lab env)" those of the lab.
+INVENTORY ?= inventories/beamline
+
 verify: .venv/.site ## what must hold of a site's hosts (INVENTORY=inventories/beamline)
-	@$(BIN)/tomobeam-site verify $(or $(INVENTORY),inventories/beamline)
+	@$(BIN)/tomobeam-site verify $(INVENTORY)
+
+drift: .venv/.site ## what differs on a site's hosts; fails if anything does (INVENTORY=inventories/beamline)
+	@$(BIN)/tomobeam-site drift $(INVENTORY)
+
+secrets: .venv/.site ## make your key and what a site's secrets lack (INVENTORY=inventories/beamline)
+	@$(BIN)/tomobeam-site secrets init $(INVENTORY)
+	@$(BIN)/tomobeam-site secrets ensure $(INVENTORY)
 
 # What only hosts need: PostgreSQL, TLS, releases, the canary.
 BEAMLINE := $(addprefix tests/services/,canary deploy prefect tiled tls)

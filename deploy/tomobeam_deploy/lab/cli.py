@@ -108,10 +108,11 @@ def ssh(
 def env() -> None:
     """Print export lines for deploying to the lab (use: eval "$(tomobeam-lab env)").
 
+    With them `make verify`, `make drift` and `make secrets` mean its hosts.
     For another site than inventories/lab they put the lab's SSH keys, pins and secrets in the
     place of the site's own, which stay untouched.
     """
-    variables = {"TOMOBEAM_AGE_KEY_FILE": AGE_KEY}
+    variables = {"INVENTORY": running_inventory(), "TOMOBEAM_AGE_KEY_FILE": AGE_KEY}
     if running_inventory() != INVENTORY:
         variables |= {
             "TOMOBEAM_SSH_KEY": KEY,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.platform import REPOSITORY
-from tomobeam_deploy.lab import Lab, LabError
+from tomobeam_deploy.lab import Lab, LabError, cli
 from tomobeam_deploy.lab.machine import check_network
 from tomobeam_deploy.lab.model import StoreFolder
 from tomobeam_deploy.site import Group, SiteError
@@ -108,3 +108,16 @@ def test_connection_settings_without_an_account_are_refused(tmp_path: Path) -> N
 def test_an_inventory_without_hosts_is_no_lab() -> None:
     with pytest.raises(LabError, match="local runs on one machine"):
         Lab.of(REPOSITORY / "inventories" / "local")
+
+
+@pytest.mark.parametrize("site", ["lab", "beamline"])
+def test_what_a_shell_is_told_names_whose_hosts_the_lab_is(
+    site: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inventory = REPOSITORY / "inventories" / site
+    monkeypatch.setattr(cli, "running_inventory", lambda: inventory)
+    cli.env()
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == f"export INVENTORY={inventory}"
+    # The lab's own inventory names the lab's keys by itself.
+    assert any("TOMOBEAM_SSH_KEY=" in line for line in said) is (site == "beamline")
