@@ -3,14 +3,12 @@
 It runs only when somebody calls it; a site with a reconstruction of its own leaves it alone.
 """
 
-import shlex
-
 from tomobeam_contracts.destinations import BROKER_PRODUCER
+from tomobeam_deploy.hosts.command_files import for_group
 from tomobeam_deploy.hosts.resources import File, Folder, Resource
 from tomobeam_deploy.hosts.services import ServiceRole
 from tomobeam_deploy.hosts.target import ETC, Target
 from tomobeam_deploy.site import Accounts, Group
-from tomobeam_deploy.templates import render_names
 
 GROUPS = (Group.RECONSTRUCTION,)
 NEEDS = ("activemq", "file_store")
@@ -32,23 +30,10 @@ def configure(target: Target) -> list[Resource]:
     """What every service has, and the commands for the site's own programs."""
     process = target.processes["reconstruction"]
     password = ETC / "reconstruction" / "producer-password"
-    environment = process.environment | {"TOMOBEAM_BROKER_PASSWORD_FILE": str(password)}
-    names = {
-        "bin": process.placement.bin,
-        "environment": {key: shlex.quote(value) for key, value in environment.items()},
-        "group": OWNER,
-    }
-    template = "reconstruction/usr/local/bin/tomobeam-command.j2"
+    login_file = {"TOMOBEAM_BROKER_PASSWORD_FILE": str(password)}
     login = target.secret(f"broker-{BROKER_PRODUCER}") + "\n"
     return [
         *_service.configure(target),
         File.text(str(password), login, mode=0o640, group=OWNER),
-        *(
-            File.text(
-                f"/usr/local/bin/{program}",
-                render_names(template, names | {"program": program}),
-                mode=0o755,
-            )
-            for program in PROGRAMS
-        ),
+        *(for_group(process, program, OWNER, login_file) for program in PROGRAMS),
     ]

@@ -1,5 +1,6 @@
 """The page on the web host."""
 
+from tomobeam_deploy.hosts.command_files import for_root
 from tomobeam_deploy.hosts.resources import Resource
 from tomobeam_deploy.hosts.services import ServiceRole, registry
 from tomobeam_deploy.hosts.target import Target
@@ -15,5 +16,6 @@ provision = _service.provision
 
 
 def configure(target: Target) -> list[Resource]:
-    """What every service has, and the algorithms."""
-    return [registry(target), *_service.configure(target)]
+    """What every service has, the algorithms, and the command for the page's users."""
+    command = for_root(target.processes["webapp"], "tomobeam-webapp")
+    return [registry(target), *_service.configure(target), command]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.deploy.conftest import LIMIT_S, Operator
@@ -29,6 +31,23 @@ def test_a_second_deploy_changes_nothing(bare: Operator) -> None:
 def test_the_hosts_are_what_the_site_says(bare: Operator) -> None:
     done = bare.run("tomobeam-site verify inventories/lab")
     assert " passed" in done.stdout
+
+
+def test_operators_look_after_services_by_commands_on_their_hosts(bare: Operator) -> None:
+    def typed(host: str, words: str) -> str:
+        done = lab.run(host, words, root=True)
+        assert done.returncode == 0, (host, words, done.stdout, done.stderr)
+        return done.stdout.decode()
+
+    assert json.loads(typed("storage", "tomobeam-ingester status --json"))["away"] == {}
+    assert "dead letters put back" in typed("storage", "tomobeam-ingester replay --dry")
+    assert "known before" in typed("storage", "tomobeam-ingester scan")
+    typed("web", "echo 'a long password' | tomobeam-webapp user add ada")
+    assert "ada" in typed("web", "tomobeam-webapp user list").split()
+    typed("web", "tomobeam-webapp user remove ada")
+    refused = lab.run("web", "tomobeam-webapp user list")
+    assert refused.returncode == 1
+    assert b"type: sudo tomobeam-webapp" in refused.stderr
 
 
 def test_hand_edits_are_named_and_repaired(bare: Operator) -> None:
