@@ -32,7 +32,7 @@ def verify(
     if not Site.load(inventory).hosts:
         raise SiteError(f"{inventory}: hosts: there are none to verify")
     if missing := [name for name in NEEDED if not find_spec(name)]:
-        raise SiteError(f"verify needs {' and '.join(missing)}; install them by: make .venv/.dev")
+        raise SiteError(f"verify needs {' and '.join(missing)}; install them by: make site")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", str(TESTS), "--inventory", str(inventory.resolve())),
