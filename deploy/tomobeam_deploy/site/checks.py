@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tomobeam_deploy.site.hosts import HOLDERS, SEVERAL, Group, StoreMode, holder
+from tomobeam_deploy.site.hosts import HOLDERS, SEVERAL, FileStore, Group, StoreMode, holder
 
 if TYPE_CHECKING:
     from tomobeam_deploy.site.model import Site
@@ -79,15 +79,54 @@ def data_is_mounted(site: Site) -> None:
                 f"data.{key}: the storage host does not mount {folder}; choose one below "
                 f"store.path {store.path}"
             )
-    for key, folder in (("writable", site.data.writable), ("state", site.data.state)):
-        if Path(folder).is_relative_to(store.path):
-            raise ValueError(f"data.{key}: {folder} is on the file store; it wants a local disk")
+    _storage_host_sees(site, store)
+    _local_disks_are_local(site)
     writer = site.accounts.reconstruction
     if store.mode is StoreMode.EXISTING and store.owner_uid not in (None, writer):
         raise ValueError(
             f"accounts.reconstruction: uid {writer} differs from store.owner_uid "
             f"{store.owner_uid}, by which the store knows its writer; make them equal"
         )
+
+
+def _storage_host_sees(site: Site, store: FileStore) -> None:
+    """What else Tiled reads, and what producers' paths become, is named as the storage host does.
+
+    The samples may lie on a mount of which the inventory knows nothing.
+    """
+    samples, targets = site.data.samples, site.path_map
+    named = {"data.samples": samples} if samples else {}
+    named |= {f"path_map.{prefix}": Path(target) for prefix, target in targets.items()}
+    mounts = [(name, h.file_store) for name, h in site.hosts.items() if h.file_store]
+    for key, folder in named.items():
+        for name, mount in mounts:
+            if folder.is_relative_to(mount) and not folder.is_relative_to(store.path):
+                raise ValueError(
+                    f"{key}: the storage host does not mount {folder}, only {name} does; write "
+                    f"{store.path / folder.relative_to(mount)}"
+                )
+    read = [store.path, *([samples] if samples else [])]
+    for prefix, target in targets.items():
+        folder = Path(target)
+        if not any(folder.is_relative_to(each) or each.is_relative_to(folder) for each in read):
+            raise ValueError(
+                f"path_map.{prefix}: the storage host does not mount {target}; choose one below "
+                f"{' or '.join(map(str, read))}"
+            )
+
+
+def _local_disks_are_local(site: Site) -> None:
+    """Working files are on no mount of the file store, on any host; nor is Tiled's own store."""
+    storage = site.members(Group.STORAGE)[0]
+    wanted = [("writable", site.data.writable, storage)]
+    wanted += [("state", site.data.state, name) for name in site.hosts]
+    for key, folder, name in wanted:
+        mount = site.hosts[name].file_store
+        if mount and folder.is_relative_to(mount):
+            raise ValueError(
+                f"data.{key}: {folder} is on the file store, which {name} mounts at {mount}; "
+                "it wants a local disk"
+            )
 
 
 def jobs_can_run(site: Site) -> None:

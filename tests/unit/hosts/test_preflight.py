@@ -119,7 +119,31 @@ FAULTS: list[tuple[str, Spoil, str]] = [
     (
         "Tiled's own data on the store",
         edited('"/var/lib/tomobeam/tiled/writable"', '"/store/writable"'),
-        "data.writable: /store/writable is on the file store; it wants a local disk",
+        "data.writable: /store/writable is on the file store, which control mounts at /store; it "
+        "wants a local disk",
+    ),
+    (
+        "working files on the store as another host mounts it",
+        edited('state=Path("/var/lib/tomobeam")', 'state=Path("/dls/state")'),
+        "data.state: /dls/state is on the file store, which compute mounts at /dls; it wants a "
+        "local disk",
+    ),
+    (
+        "samples as another host names them",
+        edited('"/store/models")', '"/store/models"), samples=Path("/dls/samples")'),
+        "data.samples: the storage host does not mount /dls/samples, only compute does; write "
+        "/store/samples",
+    ),
+    (
+        "path of a producer translated to another host's",
+        edited('name="i13"', 'name="i13", path_map={"/gpfs": "/dls/recons"}'),
+        "path_map./gpfs: the storage host does not mount /dls/recons, only compute does; write "
+        "/store/recons",
+    ),
+    (
+        "path of a producer translated to where nothing is",
+        edited('name="i13"', 'name="i13", path_map={"/gpfs": "/stor/recons"}'),
+        "path_map./gpfs: the storage host does not mount /stor/recons; choose one below /store",
     ),
     (
         "uids that differ",
@@ -229,6 +253,15 @@ def test_a_limit_means_what_it_means_to_pyinfra(
     installation: Installation, pattern: str, hosts: list[str]
 ) -> None:
     assert preflight.hosts_of(installation.site(), installation.inventory, pattern) == hosts
+
+
+def test_samples_and_paths_of_producers_may_be_on_any_mount_of_the_storage_host(
+    installation: Installation,
+) -> None:
+    installation.change('"/store/models")', '"/store/models"), samples=Path("/archive/2025")')
+    paths = {"/a": "/store", "/b": "/store/recons/b", "/c": "/archive", "/d": "/archive/2025/d"}
+    installation.change('name="i13"', f'name="i13", path_map={paths}')
+    assert paths.items() <= installation.site().translations.items()
 
 
 @pytest.mark.parametrize("pattern", ["stor*", "all", ""])
