@@ -55,11 +55,10 @@ class Broker:
             user: read_secret(secrets, f"broker-{user}")
             for user in (BROKER_PRODUCER, BROKER_INGESTER)
         }
-        site = Site.load(ROOT / "inventories" / "local")
         self.placed = place(
             self.service,
             Placement(
-                site=site.model_copy(update={"ports": Ports(broker=self.port)}),
+                site=self.site(),
                 bin=Path(sys.executable).parent,
                 config=folder / "config",
                 state=folder / "state",
@@ -71,6 +70,11 @@ class Broker:
             path.mkdir()
         for template, name in self.service.files.items():
             (folder / "config" / name).write_text(render(template, self.placed))
+
+    def site(self) -> Site:
+        """One machine, with the broker on this one's port."""
+        site = Site.load(ROOT / "inventories" / "local")
+        return site.model_copy(update={"ports": Ports(broker=self.port)})
 
     def command(self) -> list[str]:
         return list(self.placed.argv)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import queue
 import re
 import socket
+import ssl
 import threading
 import uuid
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Self
 
 import stomp
@@ -171,7 +173,7 @@ class Bare:
     """A socket that sends bytes as they are."""
 
     def __init__(self, broker: Broker) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", broker.port), timeout=LIMIT_S)
+        self._socket = self._connect(broker)
         self._passwords = broker.passwords
         self.received = b""
 
@@ -183,6 +185,9 @@ class Bare:
             # Wakes a thread that is still sending.
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+    def _connect(self, broker: Broker) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", broker.port), timeout=LIMIT_S)
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
@@ -225,6 +230,19 @@ class Bare:
         except TimeoutError:
             return False
         return True
+
+
+class Secure(Bare):
+    """The same over TLS, at a port of its own."""
+
+    def __init__(self, broker: Broker, port: int, ca: Path) -> None:
+        self._port, self._ca = port, ca
+        super().__init__(broker)
+
+    def _connect(self, broker: Broker) -> ssl.SSLSocket:
+        plain = socket.create_connection(("localhost", self._port), timeout=LIMIT_S)
+        trust = ssl.create_default_context(cafile=self._ca)
+        return trust.wrap_socket(plain, server_hostname="localhost")
 
 
 def header(frame: bytes, name: str) -> str:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from roles.activemq.service import TEMPLATES
 from tests.services.broker.brokers import ActiveMQ, make
-from tests.services.broker.clients import LIMIT_S, Client
+from tests.services.broker.clients import LIMIT_S, Client, Secure
 from tests.support.tls import Authority
 from tomobeam_common.settings import BrokerSettings
 from tomobeam_contracts.destinations import (
@@ -96,6 +96,13 @@ def test_tls_is_of_the_newest_version(tls):
         trust.wrap_socket(plain, server_hostname="localhost") as secure,
     ):
         assert secure.version() == "TLSv1.3"
+
+
+@pytest.mark.activemq
+def test_tls_wants_a_login_where_no_older_producers_are(tls):
+    broker, settings = tls
+    with Secure(broker, broker.port, settings.broker_tls_ca) as stranger:
+        assert stranger.refused(b"CONNECT\naccept-version:1.2\nhost:test\n\n\0")
 
 
 @pytest.mark.activemq
