@@ -9,6 +9,7 @@ from tomobeam_deploy.hosts.resources import (
     Resource,
     SharedGroup,
     Unit,
+    Written,
 )
 from tomobeam_deploy.hosts.target import ETC, OPT, SHARED_GROUP, Target
 from tomobeam_deploy.hosts.unit_files import verify_drop_in
@@ -95,6 +96,7 @@ def _hosts_file(site: Site) -> Command:
         name="/etc/hosts",
         check=render_names(template, {"site": site, "write": False}),
         apply=render_names(template, {"site": site, "write": True}),
+        writes=(Written("/etc/hosts", "at its head the names of all hosts"),),
     )
 
 
@@ -120,4 +122,5 @@ def _sshd_runs() -> Command:
         name=f"{SSH_UNIT} runs",
         check=render_names("base/sshd_runs.sh.j2", names),
         apply=f"systemctl daemon-reload && systemctl reload {SSH_UNIT}",
+        writes=(Written(f"{STARTED}/{SSH_UNIT}", "with what it was started or reloaded"),),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tomobeam_deploy.hosts.resources import Command, File, Resource, Unit
+from tomobeam_deploy.hosts.resources import Command, File, Resource, Unit, Written
 from tomobeam_deploy.hosts.target import ETC, Target
 from tomobeam_deploy.hosts.unit_files import verify_unit
 from tomobeam_deploy.network import Flow, addresses, flows, written
@@ -82,6 +82,7 @@ def activate(_target: Target) -> list[Resource]:
             check=f"{listing} | cmp -s - {LOADED} || "
             '{ echo "differ from those that were loaded"; exit 1; }',
             apply=f"systemctl restart {UNIT}",
+            writes=(Written(LOADED, "the rules as the kernel had them once loaded"),),
         ),
     ]
 

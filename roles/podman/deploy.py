@@ -13,7 +13,15 @@ from pathlib import PurePath
 from tomobeam_contracts.launchers import DEPLOYED_SOCKET
 from tomobeam_deploy.hosts import archives
 from tomobeam_deploy.hosts.brought import ContainerImage, FetchedImage
-from tomobeam_deploy.hosts.resources import Command, File, Folder, Link, Masked, Resource
+from tomobeam_deploy.hosts.resources import (
+    Command,
+    File,
+    Folder,
+    Link,
+    Masked,
+    Resource,
+    Written,
+)
 from tomobeam_deploy.hosts.services import account
 from tomobeam_deploy.hosts.target import SHARED_GROUP, Target
 from tomobeam_deploy.hosts.unit_files import verify_unit
@@ -27,6 +35,7 @@ PACKAGES = ("crun", "dbus-user-session", "libpam-systemd", "podman", "slirp4netn
 
 USER = Accounts.name("worker")
 UNIT = "tomobeam-podman"
+LINGERS = f"/var/lib/systemd/linger/{USER}"
 USER_UNITS = "/etc/systemd/user"
 # Root's own, which Debian enables with the package: nobody here needs its API, and nothing is
 # fetched.
@@ -58,6 +67,10 @@ def install(target: Target) -> list[Resource]:
             name=f"numbers for containers of {USER}",
             check=render_names("podman/numbers.sh.j2", names | {"write": False}),
             apply=render_names("podman/numbers.sh.j2", names | {"write": True}),
+            writes=tuple(
+                Written(file, f"a line: numbers for containers of {USER}")
+                for file in ("/etc/subgid", "/etc/subuid")
+            ),
         ),
     ]
 
@@ -82,15 +95,17 @@ def activate(target: Target) -> list[Resource]:
         Folder(str(DEPLOYED_SOCKET.parent), 0o700, USER, USER),
         Command(
             name=f"systemd of {USER}",
-            check=f"[ -e /var/lib/systemd/linger/{USER} ] && "
+            check=f"[ -e {LINGERS} ] && "
             f"systemctl is-active --quiet user@{uid}.service || {{ echo does not run; exit 1; }}",
             apply=f"loginctl enable-linger {USER} && systemctl start user@{uid}.service",
+            writes=(Written(LINGERS, f"that systemd of {USER} runs from boot on"),),
         ),
         Command(
             name=f"{UNIT}.socket of {USER}",
             check=render_names("podman/listens.sh.j2", listens | {"start": False}),
             apply=render_names("podman/listens.sh.j2", listens | {"start": True}),
             user=USER,
+            writes=(Written(_storage(target), "folder, with images and containers"),),
         ),
         *(_image(target, made) for made in jobs_of(target.site)),
     ]
@@ -106,6 +121,10 @@ def _unit(kind: str) -> File:
     return _file(f"{USER_UNITS}/{UNIT}.{kind}", verify_unit(user=True))
 
 
+def _storage(target: Target) -> str:
+    return f"{target.processes['worker'].placement.state}/.local/share/containers"
+
+
 def _image(target: Target, made: Image) -> Resource:
     site, socket = target.site, str(DEPLOYED_SOCKET)
     if site.published:
@@ -113,7 +132,7 @@ def _image(target: Target, made: Image) -> Resource:
         return FetchedImage(socket, made.aliases, published)
     return ContainerImage(
         socket,
-        storage=f"{target.processes['worker'].placement.state}/.local/share/containers",
+        storage=_storage(target),
         names=made.aliases,
         label=INPUTS_LABEL,
         inputs=partial(archives.image_inputs, site, made),

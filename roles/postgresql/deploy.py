@@ -10,7 +10,15 @@ from functools import partial
 from roles.certificates.deploy import key_file
 from roles.postgresql.service import CLUSTER, PROGRAMS, ROLES, SERVICE, VERSION, settings
 from tomobeam_deploy.catalogue import services_on_hosts
-from tomobeam_deploy.hosts.resources import Answers, Command, File, Folder, Resource, Unit
+from tomobeam_deploy.hosts.resources import (
+    Answers,
+    Command,
+    File,
+    Folder,
+    Resource,
+    Unit,
+    Written,
+)
 from tomobeam_deploy.hosts.target import CERTIFICATE, ETC, Target
 from tomobeam_deploy.hosts.unit_files import verify_drop_in
 from tomobeam_deploy.renderers.hardening import sandbox
@@ -26,6 +34,7 @@ PACKAGES = SERVICE.debian_packages
 USER = "postgres"
 UNIT = f"postgresql@{VERSION}-main.service"
 DATA = f"/var/lib/postgresql/{VERSION}/main"
+CLUSTER_WRITTEN = Written(DATA, "folder, with the cluster: databases and roles")
 SETTINGS = f"{CLUSTER}/postgresql.conf"
 # What ALTER SYSTEM writes; it would overrule the settings.
 OVERRULING = f"{DATA}/postgresql.auto.conf"
@@ -48,6 +57,7 @@ def configure(target: Target) -> list[Resource]:
             check=f"{PROGRAMS}/pg_controldata {DATA} | grep -q '^Data page checksum.*[1-9]$'",
             apply=f"systemctl stop {UNIT} && "
             f"runuser -u {USER} -- {PROGRAMS}/pg_checksums --enable {DATA}",
+            writes=(CLUSTER_WRITTEN,),
         ),
         Folder(str(ETC / "postgresql")),
         key_file(target, KEY, USER),
@@ -97,6 +107,7 @@ def provision(target: Target) -> list[Resource]:
             apply=run.format(1),
             user=USER,
             stdin=render_names("postgresql/databases.sql.j2", names),
+            writes=(CLUSTER_WRITTEN,),
         )
     ]
 

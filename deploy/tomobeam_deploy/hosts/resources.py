@@ -226,11 +226,19 @@ class Schema(Resource):
 
 
 @dataclass(frozen=True)
+class Written:
+    """What a command leaves in the file system, for people to know."""
+
+    path: str
+    what: str
+
+
+@dataclass(frozen=True)
 class Command(Resource):
     """A state that only commands know: `check` exits 0 where all is well.
 
-    What `check` prints is the difference. Both are shell; `secret` reaches `apply` and `check` on
-    standard input.
+    What `check` prints is the difference. Both are shell; `stdin` reaches `apply` and `check` on
+    standard input. `writes` is what they leave, for the page about files; no host is told.
     """
 
     kind = "command"
@@ -239,11 +247,16 @@ class Command(Resource):
     apply: str
     user: str = "root"
     stdin: str = field(default="", repr=False)
+    writes: tuple[Written, ...] = ()
 
     @property
     def title(self) -> str:
         """Its name."""
         return self.name
+
+    def wanted(self) -> dict[str, Any]:
+        """Everything but what it writes."""
+        return {key: value for key, value in super().wanted().items() if key != "writes"}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ def secrets(site: Site, everything: Sequence[Asked]) -> str:
             found = secrets_in(file, names)
             kept |= set(found)
             for name in found:
-                places[name].append(f"{one.host}: {code(file.path)}, {file.mode:04o} {file.owner}")
+                who = f"{file.mode:04o} {file.owner}:{file.group}"
+                places[name].append(f"{one.host}: {code(file.path)}, {who}")
         for name in one.given - kept:
             places[name].append(f"{one.host}: {one.role} is told of it, and keeps it in no file")
     none = "none; the controller uses it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from typer.testing import CliRunner
 from tests.support.platform import REPOSITORY
 from tests.unit.operator.sites import OF_HOSTS, load, targets
 from tomobeam_deploy.hosts.deploy import plan
-from tomobeam_deploy.hosts.resources import Account, File, Folder, Link, Resource
+from tomobeam_deploy.hosts.resources import Account, Command, File, Folder, Link, Resource, Written
 from tomobeam_deploy.hosts.roles import every_role
 from tomobeam_deploy.operator.reference import pages
+from tomobeam_deploy.packages.host import FOLDER, KEYRING, SOURCES
 from tomobeam_deploy.reference.asked import Asked, asked, names_of, secrets_in
+from tomobeam_deploy.renderers.systemd import STARTED
 from tomobeam_deploy.site_cli import app
 
 EXAMPLE = REPOSITORY / "inventories" / "beamline"
@@ -53,6 +56,38 @@ def test_every_account_and_every_path_of_a_deploy_is_there_once(site: str) -> No
 
 
 @pytest.mark.parametrize("site", OF_HOSTS)
+def test_what_commands_and_packages_write_is_there_too(site: str) -> None:
+    for host in load(site).hosts:
+        commands = [r for r in planned(site, host) if isinstance(r, Command)]
+        told = [f"| `{w.path}` |  |  | {w.what} |" for c in commands for w in c.writes]
+        lines = part(site, "files.md", host)
+        assert all(any(line.startswith(row) for line in lines) for row in told)
+        for path in (FOLDER, KEYRING, SOURCES):
+            assert len([x for x in lines if x.startswith(f"| `{path}` | 0")]) == 1
+
+
+def test_what_others_than_roles_files_leave_is_named_where_it_is() -> None:
+    def has(host: str, path: str) -> bool:
+        return any(x.startswith(f"| `{path}` |") for x in part("beamline", "files.md", host))
+
+    everywhere = list(load("beamline").hosts)
+    where = {
+        "/etc/hosts": everywhere,
+        f"{STARTED}/ssh.service": everywhere,
+        "/var/backups/tomobeam": ["bl07-control"],
+        "/var/lib/postgresql/15/main": ["bl07-control"],
+    }
+    for path, hosts in where.items():
+        assert [host for host in everywhere if has(host, path)] == hosts
+
+
+def test_no_host_is_told_what_a_command_writes() -> None:
+    silent = Command("x", "true", "true")
+    telling = replace(silent, writes=(Written("/etc/x", "a line"),))
+    assert (telling.wanted(), telling.payload()) == (silent.wanted(), silent.payload())
+
+
+@pytest.mark.parametrize("site", OF_HOSTS)
 def test_a_secret_is_in_files_that_only_its_reader_can_read(site: str) -> None:
     names = [name for name in names_of(load(site)) if not name.startswith(PUBLIC)]
     files = [r for one in everything(site) for r in one.resources if isinstance(r, File)]
@@ -68,7 +103,8 @@ def test_every_secret_is_said_and_where_each_file_has_it(site: str) -> None:
         [line] = [line for line in lines if line.startswith(f"| `{name}` |")]
         for one in everything(site):
             for file in (r for r in one.resources if isinstance(r, File)):
-                said = f"{one.host}: `{file.path}`, {file.mode:04o} {file.owner}" in line
+                who = f"{file.mode:04o} {file.owner}:{file.group}"
+                said = f"{one.host}: `{file.path}`, {who}" in line
                 assert said == (name in secrets_in(file, names_of(load(site))))
 
 
