@@ -1,15 +1,14 @@
-"""The site's signature under its repository, by gpg in a folder that lasts for one signature."""
+"""The site's signature under its repository, by gpg in a folder in memory that does not last."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
+from tomobeam_deploy.in_memory import NoMemoryError, folder_in_memory
 from tomobeam_deploy.packages.closure import PackagesError
 
 OWNER = "tomobeam site repository"
@@ -24,7 +23,11 @@ class Signed:
 
 
 def generate_signing_key() -> str:
-    """A new private key (Ed25519), armored; a secret of the site."""
+    """A new private key (Ed25519), armored; a secret of the site.
+
+    Raises:
+        PackagesError: gpg is missing, or a place in memory.
+    """
     with _gpg_home() as home:
         _gpg(home, "--passphrase", "", "--quick-gen-key", OWNER, "ed25519", "sign", "never")
         return _gpg(home, "--armor", "--export-secret-keys").decode()
@@ -34,7 +37,7 @@ def sign(release: bytes, private_key: str) -> Signed:
     """Sign a repository's Release file.
 
     Raises:
-        PackagesError: gpg is missing, or does not take the key.
+        PackagesError: gpg is missing, or a place in memory; or gpg does not take the key.
     """
     with _gpg_home() as home:
         _gpg(home, "--import", stdin=private_key.encode())
@@ -43,18 +46,20 @@ def sign(release: bytes, private_key: str) -> Signed:
 
 @contextmanager
 def _gpg_home() -> Iterator[str]:
-    # A socket's path is short; a checkout's may not be.
-    with tempfile.TemporaryDirectory(prefix="tomobeam-gpg-", ignore_cleanup_errors=True) as home:
-        Path(home).chmod(0o700)
-        try:
-            yield home
-        finally:
-            subprocess.run(
-                ["gpgconf", "--kill", "all"],
-                env={**os.environ, "GNUPGHOME": home},
-                capture_output=True,
-                check=False,
-            )
+    # Its path is short too, as a socket's has to be.
+    try:
+        with folder_in_memory("tomobeam-gpg-") as home:
+            try:
+                yield str(home)
+            finally:
+                subprocess.run(
+                    ["gpgconf", "--kill", "all"],
+                    env={**os.environ, "GNUPGHOME": str(home)},
+                    capture_output=True,
+                    check=False,
+                )
+    except NoMemoryError as error:
+        raise PackagesError(f"the repository's signing key: {error}") from error
 
 
 def _gpg(home: str, *arguments: str, stdin: bytes = b"") -> bytes:
