@@ -7,7 +7,7 @@ way.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -59,6 +59,14 @@ def runs(host: str) -> dict[str, str]:
     printed = at(host, f"systemctl show --property=Id --property=InvocationID {UNITS}")
     blocks = [dict(line.split("=", 1) for line in b.splitlines()) for b in printed.split("\n\n")]
     return {block["Id"]: block["InvocationID"] for block in blocks}
+
+
+def executed(hosts: Iterable[str], what: Callable[[], object]) -> dict[str, int]:
+    """How many commands each host was given by SSH while something was done, as sudo counts."""
+    came = "journalctl --identifier=sudo --no-pager --output=cat | grep -c COMMAND= || true"
+    before = {host: int(at(host, came)) for host in hosts}
+    what()
+    return {host: int(at(host, came)) - count for host, count in before.items()}
 
 
 def rows(site: Site, database: str, query: str) -> list[str]:
