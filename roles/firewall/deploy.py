@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from tomobeam_deploy.hosts.resources import Command, File, Resource, Unit, Written
 from tomobeam_deploy.hosts.target import ETC, Target
-from tomobeam_deploy.hosts.unit_files import verify_unit
+from tomobeam_deploy.hosts.unit_files import unit_files
 from tomobeam_deploy.network import Flow, addresses, flows, written
 from tomobeam_deploy.renderers.hardening import sandbox
-from tomobeam_deploy.renderers.systemd import STARTED, UNITS, recording
+from tomobeam_deploy.renderers.systemd import STARTED, UNITS, overriding, recording
 from tomobeam_deploy.site import Group, Site
 from tomobeam_deploy.templates import render_names
 
@@ -22,7 +22,7 @@ PACKAGES = ("nftables",)
 
 UNIT = "tomobeam-firewall.service"
 RULES = str(ETC / "firewall.nft")
-READS = (f"{UNITS}/{UNIT}", RULES)
+READS = (*overriding(UNIT), RULES)
 # nft takes 13 MiB for the rules of the example; it or a shell is all that runs.
 MEMORY_MIB, TASKS = 64, 8
 # The table as the kernel had it right after it was loaded.
@@ -64,11 +64,7 @@ def configure(target: Target) -> list[Resource]:
             render_names(f"firewall{RULES}.j2", rules),
             validate=("nft", "--check", "--file", "{}"),
         ),
-        File.text(
-            f"{UNITS}/{UNIT}",
-            render_names(f"firewall{UNITS}/{UNIT}.j2", unit),
-            validate=verify_unit(),
-        ),
+        *unit_files({UNIT: render_names(f"firewall{UNITS}/{UNIT}.j2", unit)}),
     ]
 
 

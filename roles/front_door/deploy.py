@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from roles.certificates.deploy import key_file
-from tomobeam_deploy.hosts.resources import Answers, File, Folder, Resource, Unit
+from tomobeam_deploy.hosts.resources import Answers, File, Folder, Overrides, Resource, Unit
 from tomobeam_deploy.hosts.target import CA, CERTIFICATE, ETC, Target
 from tomobeam_deploy.hosts.unit_files import verify_drop_in
 from tomobeam_deploy.network import fronted, reached_by
 from tomobeam_deploy.renderers.hardening import sandbox
-from tomobeam_deploy.renderers.systemd import UNITS, recording
+from tomobeam_deploy.renderers.systemd import UNITS, overriding, recording
 from tomobeam_deploy.site import Group, Site
 from tomobeam_deploy.site.hosts import HOLDERS
 from tomobeam_deploy.site.parts import HTTPS
@@ -29,7 +29,7 @@ USER = "caddy"
 CONFIG = "/etc/caddy/Caddyfile"
 KEY = str(ETC / "front-door/host.key")
 DROP_IN = f"{UNITS}/{UNIT}.d/50-tomobeam.conf"
-READS = (DROP_IN, CONFIG, str(CERTIFICATE), KEY, str(CA))
+READS = (*overriding(UNIT), CONFIG, str(CERTIFICATE), KEY, str(CA))
 # As its user, who must be able to read the key; this host's Caddy goes on with what it has.
 VALIDATE = (
     "sh",
@@ -58,6 +58,7 @@ def configure(target: Target) -> list[Resource]:
     return [
         Folder(str(ETC / "front-door")),
         key_file(target, KEY, USER),
+        Overrides(UNIT, (DROP_IN,)),
         File.text(
             DROP_IN,
             render_names(f"front_door{DROP_IN}.j2", names),

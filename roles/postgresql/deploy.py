@@ -15,6 +15,7 @@ from tomobeam_deploy.hosts.resources import (
     Command,
     File,
     Folder,
+    Overrides,
     Resource,
     Unit,
     Written,
@@ -22,7 +23,7 @@ from tomobeam_deploy.hosts.resources import (
 from tomobeam_deploy.hosts.target import CERTIFICATE, ETC, Target
 from tomobeam_deploy.hosts.unit_files import verify_drop_in
 from tomobeam_deploy.renderers.hardening import sandbox
-from tomobeam_deploy.renderers.systemd import UNITS, recording
+from tomobeam_deploy.renderers.systemd import UNITS, overriding, recording
 from tomobeam_deploy.scram import role_verifier
 from tomobeam_deploy.site import Group, Site
 from tomobeam_deploy.site.hosts import HOLDERS
@@ -32,6 +33,8 @@ GROUPS = (Group.CONTROL,)
 PACKAGES = SERVICE.debian_packages
 
 USER = "postgres"
+# Debian's umbrella, through which its clusters start with the host.
+UMBRELLA = "postgresql.service"
 UNIT = f"postgresql@{VERSION}-main.service"
 DATA = f"/var/lib/postgresql/{VERSION}/main"
 CLUSTER_WRITTEN = Written(DATA, "folder, with the cluster: databases and roles")
@@ -42,7 +45,7 @@ ACCESS = f"{CLUSTER}/pg_hba.conf"
 SANDBOX = f"{UNITS}/{UNIT}.d/50-tomobeam.conf"
 KEY = str(ETC / "postgresql/host.key")
 # All that decides what the server is when it starts.
-READS = (SANDBOX, SETTINGS, OVERRULING, ACCESS, KEY, str(CERTIFICATE))
+READS = (*overriding(UNIT), SETTINGS, OVERRULING, ACCESS, KEY, str(CERTIFICATE))
 QUERY = "psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1"
 
 
@@ -64,6 +67,8 @@ def configure(target: Target) -> list[Resource]:
         own(SETTINGS, validate=_trial("config_file", names)),
         own(OVERRULING, mode=0o600),
         own(ACCESS, mode=0o640, validate=_trial("hba_file", names)),
+        Overrides(UMBRELLA),
+        Overrides(UNIT, (SANDBOX,)),
         _file(names, SANDBOX, validate=verify_drop_in(UNIT)),
     ]
 
@@ -77,8 +82,7 @@ def activate(target: Target) -> list[Resource]:
     # One that recovers answers nothing, and is not to begin anew.
     ask = f'cd / && runuser -u {USER} -- {QUERY} --command="{reloaded}" || true'
     return [
-        # Debian's umbrella, through which its clusters start with the host.
-        Unit("postgresql.service"),
+        Unit(UMBRELLA),
         Unit(UNIT, files=READS),
         Command(
             name=f"{UNIT}: what it has read",

@@ -32,6 +32,7 @@ from tomobeam_deploy.hosts.target import Target
 from tomobeam_deploy.in_memory import folder_in_memory
 from tomobeam_deploy.lab.state import SSH_CONFIG
 from tomobeam_deploy.on_host import BOOTSTRAP, orders
+from tomobeam_deploy.renderers.systemd import overriding
 from tomobeam_deploy.site import Site
 from tomobeam_deploy.templates import ROOT
 from tomobeam_deploy.vault import Vault
@@ -117,8 +118,9 @@ def _tasks(one: r.Resource, folder: Path) -> Iterable[Task]:  # noqa: PLR0912 - 
             yield {"copy": {"src": str(source), "dest": path, **_rights(mode, owner, group)}}
         case r.Link(path, target):
             yield {"file": {"path": path, "src": target, "state": "link", "force": True}}
-        case r.Absent(path):
-            yield {"file": {"path": path, "state": "absent"}}
+        case r.Overrides(unit):
+            listing = f"ls -d {' '.join(overriding(unit))} || true"
+            yield {"shell": {"cmd": listing}, "changed_when": False}
         case r.Masked(unit):
             yield {"systemd_service": {"name": unit, "masked": True}}
         case r.Unit(name):

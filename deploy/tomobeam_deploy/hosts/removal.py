@@ -21,6 +21,7 @@ from tomobeam_deploy.hosts.resources import (
     File,
     Folder,
     Link,
+    Overrides,
     Ran,
     Resource,
     Unit,
@@ -31,7 +32,7 @@ from tomobeam_deploy.site.faults import did_you_mean
 from tomobeam_deploy.site.model import DATABASES
 
 # What a host knows how to take away (`on_host`).
-GOES = (Unit, Ran, File, Link, Folder, Bundle, ContainerImage, FetchedImage)
+GOES = (Unit, Ran, Overrides, File, Link, Folder, Bundle, ContainerImage, FetchedImage)
 STAYS = (Account, Packages)
 
 

@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from tomobeam_deploy.renderers.systemd import overriding
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -134,19 +136,6 @@ class Link(Resource):
 
 
 @dataclass(frozen=True)
-class Absent(Resource):
-    """A file or link that is not there."""
-
-    kind = "absent"
-    path: str
-
-    @property
-    def title(self) -> str:
-        """Its path."""
-        return self.path
-
-
-@dataclass(frozen=True)
 class Masked(Resource):
     """A unit that nothing may start."""
 
@@ -160,8 +149,31 @@ class Masked(Resource):
 
 
 @dataclass(frozen=True)
+class Overrides(Resource):
+    """That of the files that override a unit, or are it, the host has none but `own`.
+
+    Debian's packages keep theirs. A unit from which something is taken is started anew.
+    """
+
+    kind = "overrides"
+    unit: str
+    own: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Whose."""
+        return f"overrides of {self.unit}"
+
+    def wanted(self) -> dict[str, Any]:
+        """Where else they could be."""
+        return super().wanted() | {"places": overriding(self.unit)}
+
+
+@dataclass(frozen=True)
 class Unit(Resource):
     """A unit that is enabled and runs with what `files` and `links` say now.
+
+    `files` may be patterns, such as those of what overrides it.
 
     What it was started with it recorded itself, by the line that `recording` gave its unit file;
     the files of the unit are among them. A unit that was started with something else is

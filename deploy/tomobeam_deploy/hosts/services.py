@@ -10,7 +10,6 @@ from pathlib import Path
 from tomobeam_deploy.hosts import archives
 from tomobeam_deploy.hosts.brought import Bundle
 from tomobeam_deploy.hosts.resources import (
-    Absent,
     Account,
     Answers,
     Command,
@@ -23,7 +22,7 @@ from tomobeam_deploy.hosts.resources import (
 )
 from tomobeam_deploy.hosts.schemas import Databases, first
 from tomobeam_deploy.hosts.target import CA, ETC, OPT, REGISTRY, SHARED_GROUP, Target
-from tomobeam_deploy.hosts.unit_files import verify_unit
+from tomobeam_deploy.hosts.unit_files import unit_files
 from tomobeam_deploy.releases import (
     Release,
     prune_script,
@@ -32,9 +31,9 @@ from tomobeam_deploy.releases import (
     unpack_script,
 )
 from tomobeam_deploy.renderers.systemd import (
-    UNITS,
     Once,
     credentials_of,
+    overriding,
     recording,
     render_once,
     render_timer,
@@ -95,8 +94,7 @@ class ServiceRole:
             units[timer_name(self.service)] = render_timer(process)
         return [
             *_files(target, process),
-            *(File.text(f"{UNITS}/{u}", t, validate=verify_unit()) for u, t in units.items()),
-            *(Absent(_override(unit)) for unit in units),
+            *unit_files(units),
         ]
 
     def activate(self, target: Target) -> list[Resource]:
@@ -151,9 +149,10 @@ class ServiceRole:
             for file in _files(target, process)
             if Path(file.path).parent != place.secrets or file.path in mine
         ]
-        unit = (f"{UNITS}/{self._unit}", _override(self._unit))
         more = (*map(str, process.reads), *self.reads)
-        return (*unit, *files, str(CA), *more), (str(OPT / self.service / "current"),)
+        return (*overriding(self._unit), *files, str(CA), *more), (
+            str(OPT / self.service / "current"),
+        )
 
 
 def account(target: Target, process: Process, groups: tuple[str, ...] = ()) -> Account:
@@ -203,11 +202,6 @@ def release_for(process: Process) -> Release:
 
 def _made_of(process: Process) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     return process.name, process.service.packages, process.service.schema
-
-
-def _override(unit: str) -> str:
-    """What `systemctl edit` writes."""
-    return f"{UNITS}/{unit}.d/override.conf"
 
 
 def _user(process: Process) -> str:

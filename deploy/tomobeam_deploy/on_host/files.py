@@ -158,20 +158,6 @@ class Link(Resource):
         remove_file(self.path)
 
 
-class Absent(Resource):
-    """A file or link that is not there."""
-
-    path: str
-
-    def differences(self) -> list[str]:
-        """That it is there."""
-        return [] if look(self.path) is None else ["is there"]
-
-    def put_right(self) -> None:
-        """Remove a file or a link; a folder with all that is in it is never removed here."""
-        remove_file(self.path)
-
-
 def look(path: str | Path) -> os.stat_result | None:
     """Lstat of a path; None where there is nothing."""
     try:

@@ -15,14 +15,14 @@ from tomobeam_deploy.on_host.accounts import Account, Group
 from tomobeam_deploy.on_host.addresses import Answers
 from tomobeam_deploy.on_host.bundles import Bundle
 from tomobeam_deploy.on_host.commands import Command
-from tomobeam_deploy.on_host.files import Absent, File, Folder, Link
+from tomobeam_deploy.on_host.files import File, Folder, Link
 from tomobeam_deploy.on_host.images import ContainerImage, FetchedImage
 from tomobeam_deploy.on_host.packages import Packages
 from tomobeam_deploy.on_host.report import report
 from tomobeam_deploy.on_host.resource import Resource
 from tomobeam_deploy.on_host.running import Fault, run
 from tomobeam_deploy.on_host.schemas import Schema
-from tomobeam_deploy.on_host.units import Masked, Ran, Unit
+from tomobeam_deploy.on_host.units import Masked, Overrides, Ran, Unit
 
 KINDS: dict[str, type[Resource]] = {
     "packages": Packages,
@@ -31,8 +31,8 @@ KINDS: dict[str, type[Resource]] = {
     "folder": Folder,
     "file": File,
     "link": Link,
-    "absent": Absent,
     "masked": Masked,
+    "overrides": Overrides,
     "unit": Unit,
     "ran": Ran,
     "schema": Schema,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from tomobeam_deploy.on_host.files import beside, look, points_to, remove_file, replace
@@ -15,6 +18,43 @@ STARTED = Path("/run/tomobeam-started")
 UNITS = Path("/etc/systemd/system")
 # Those that start by themselves, and those that nobody can enable.
 ENABLED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")
+
+
+class Overrides(Resource):
+    """That of the files that override a unit, or are it, there are none but `own`."""
+
+    unit: str
+    own: list[str]
+    places: list[str]
+
+    def differences(self) -> list[str]:
+        """Those that are there besides."""
+        return [f"{path} is there" for path in self._foreign()]
+
+    def put_right(self) -> None:
+        """Remove them; the unit is no longer known to run with what it should."""
+        (STARTED / self.unit).unlink(missing_ok=True)
+        for path in self._foreign():
+            remove_file(path)
+
+    def remains(self) -> bool:
+        """Whether there are any besides."""
+        return bool(self._foreign())
+
+    def take_away(self) -> None:
+        """Remove them."""
+        self.put_right()
+
+    def _foreign(self) -> list[str]:
+        return [
+            path
+            for place in self.places
+            for path in _matching(place)
+            if path not in self.own
+            and (found := look(path))
+            # systemd takes none either.
+            and not stat.S_ISDIR(found.st_mode)
+        ]
 
 
 class Unit(Resource):
@@ -163,10 +203,15 @@ def reads_now(files: list[str], links: list[str]) -> list[str]:
     What cannot be read is left out there too.
     """
     lines = []
-    for path in files:
+    for path in (each for file in files for each in _matching(file)):
         with contextlib.suppress(OSError):
             lines.append(f"{hashlib.sha256(Path(path).read_bytes()).hexdigest()}  {path}")
     for path in links:
         with contextlib.suppress(OSError):
             lines.append(points_to(path))
     return lines
+
+
+def _matching(pattern: str) -> Iterator[str]:
+    """What a pattern stands for, as the shell says it; of one that stands for nothing, itself."""
+    yield from sorted(glob.glob(pattern)) or [pattern]  # noqa: PTH207 - a Path loses links to nothing

@@ -13,6 +13,9 @@ UNIT_PREFIX = "tomobeam-"
 UNITS = "/etc/systemd/system"
 # Where a unit records what it was started with (on_host/units.py compares).
 STARTED = "/run/tomobeam-started"
+# Where systemd looks before the folders of Debian's packages; `systemctl edit`, `set-property` and
+# whoever keeps the host write there.
+_BEFORE_DEBIAN = ("/etc/systemd/system*", "/run/systemd/system*")
 
 
 class Once(StrEnum):
@@ -33,8 +36,28 @@ def timer_name(service: str) -> str:
     return f"{UNIT_PREFIX}{service}.timer"
 
 
+def overriding(unit: str) -> tuple[str, ...]:
+    """Patterns of all files that say what a unit is, except those that Debian's packages bring.
+
+    These are its file, its drop-ins, and those of its template and of the beginnings of its name.
+    What is said of all units of a kind is the facility's.
+    """
+    stem, _, kind = unit.rpartition(".")
+    prefix, instance, _ = stem.partition("@")
+    names = [unit, f"{prefix}@.{kind}"] if instance else [unit]
+    words = prefix.split("-")
+    beginnings = [f"{'-'.join(words[:count])}-.{kind}" for count in range(1, len(words))]
+    return tuple(
+        f"{folder}/{file}"
+        for folder in _BEFORE_DEBIAN
+        for file in (*names, *(f"{name}.d/*.conf" for name in names + beginnings))
+    )
+
+
 def recording(unit: str, files: Sequence[str], links: Sequence[str] = ()) -> str:
     """The line by which a unit records what it is started with: contents, and where links point.
+
+    `files` may be patterns; of these each file that is there is recorded.
 
     With it a restart is decided from what runs, not from what a deploy remembers. It runs as
     root, outside of the sandbox, since the files may be others' secrets.

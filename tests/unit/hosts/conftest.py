@@ -11,6 +11,7 @@ import pytest
 
 from tests.unit.hosts.fleet import Fleet, fleet_of_this_machine
 from tests.unit.hosts.installation import Installation, make_installation
+from tests.unit.hosts.systemd import Systemd
 
 
 @pytest.fixture
@@ -47,6 +48,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Systemd:
+    return Systemd(monkeypatch, tmp_path)
 
 
 @pytest.fixture

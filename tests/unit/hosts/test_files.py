@@ -7,12 +7,12 @@ import pwd
 from pathlib import Path
 
 from tests.unit.hosts.program import apply, compare, fault, needs_root
-from tomobeam_deploy.hosts.resources import Absent, File, Folder, Link
+from tomobeam_deploy.hosts.resources import File, Folder, Link
 
 NOBODY = "nobody"
 
 
-def differences(resource: File | Folder | Link | Absent) -> list[str]:
+def differences(resource: File | Folder | Link) -> list[str]:
     return compare(resource).get(resource.title, [])
 
 
@@ -60,7 +60,6 @@ def test_below_what_is_no_folder_everything_is_absent(tmp_path: Path) -> None:
     assert differences(File.text(f"{tmp_path}/none/x", "")) == ["absent"]
     assert differences(Link(f"{tmp_path}/none/x", "y")) == ["absent"]
     assert differences(Folder(f"{tmp_path}/none/x")) == ["absent"]
-    assert differences(Absent(f"{tmp_path}/none/x")) == []
 
 
 @needs_root
@@ -131,7 +130,7 @@ def test_a_full_disk_is_said_with_the_file_and_leaves_the_old_one(small_disk: Pa
 def test_a_folder_in_the_way_is_never_removed(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     folder.mkdir()
-    for resource in (File.text(str(folder), ""), Link(str(folder), "y"), Absent(str(folder))):
+    for resource in (File.text(str(folder), ""), Link(str(folder), "y")):
         said = fault("apply", resource)
         assert said.splitlines()[-1] == f"{folder}: is a folder; move it away"
     assert folder.is_dir()
@@ -175,16 +174,3 @@ def test_a_link_is_made_and_turned(tmp_path: Path) -> None:
     apply(link)
     assert path.readlink() == Path("releases/2")
     assert names(path.parent) == ["current"]
-
-
-@needs_root
-def test_files_and_links_are_removed(tmp_path: Path) -> None:
-    path, dangling = tmp_path / "x", tmp_path / "l"
-    path.touch()
-    dangling.symlink_to("nowhere")
-    assert compare(Absent(str(path)), Absent(str(dangling))) == {
-        str(path): ["is there"],
-        str(dangling): ["is there"],
-    }
-    apply(Absent(str(path)), Absent(str(dangling)))
-    assert names(tmp_path) == []

@@ -12,7 +12,6 @@ import pytest
 from tests.unit.hosts.program import needs_root
 from tomobeam_deploy.hosts.brought import Bundle, Packages
 from tomobeam_deploy.hosts.resources import (
-    Absent,
     Account,
     Answers,
     Command,
@@ -95,7 +94,6 @@ def test_what_others_may_use_never_remains_to_go(tmp_path: Path) -> None:
         Packages(("dpkg",), lambda: Repository("0" * 16, Path(), ())),
         SharedGroup("root", 0),
         Account("root", 0, "/root"),
-        Absent(f"{tmp_path}/x"),
         Masked("apt-daily.timer"),
         Command("well", "true", "true"),
         Answers("tcp://127.0.0.1:1", "x.service"),
