@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 from roles.firewall import deploy as firewall
 from tests.unit.roles.beamline import command, load, target, text
+from tests.unit.roles.operators_session import below
 from tomobeam_deploy.site import Ports, Site
 
 
@@ -56,3 +58,12 @@ def test_a_port_of_sshd_that_the_rules_do_not_open_is_refused() -> None:
     done = connected(load(ports=Ports(ssh=2222)), "10.89.77.1 50000 10.89.77.15 22")
     assert done.returncode == 1
     assert "connected to port 22, but the firewall opens 2222" in done.stdout
+
+
+def test_an_operator_of_whom_nothing_is_seen_is_refused(tmp_path: Path) -> None:
+    check = command(firewall.configure(target(load(), "web")), "access of the operator").check
+    done = below(tmp_path, check, [{"LOGNAME": "ada"}], {})
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "cannot be seen, nor whether you could come back; deploy over SSH, with sudo\n"
+    )
